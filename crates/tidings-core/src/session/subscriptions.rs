@@ -1,0 +1,147 @@
+//! What a session subscribes to, from which number on, and which gaps it was told of.
+
+use tidings_protocol::{ChannelName, Event, Pattern, Seq};
+
+/// Gaps: events of the pattern with numbers up to `through` are not given.
+#[derive(Debug, Default)]
+pub(super) struct Resets(Vec<(Pattern, Seq)>);
+
+impl Resets {
+    /// Notes a gap; whether it is news.
+    pub(super) fn note(&mut self, pattern: &Pattern, through: Seq) -> bool {
+        match self.0.iter_mut().find(|(known, _)| known == pattern) {
+            Some((_, known)) if *known >= through => false,
+            Some((_, known)) => {
+                *known = through;
+                true
+            }
+            None => {
+                self.0.push((pattern.clone(), through));
+                true
+            }
+        }
+    }
+
+    pub(super) fn cover(&self, channel: &ChannelName, seq: Seq) -> bool {
+        self.0.iter().any(|(pattern, through)| seq <= *through && pattern.matches(channel))
+    }
+
+    /// Gaps that end at or before `seq` no longer matter.
+    pub(super) fn forget(&mut self, seq: Seq) {
+        if !self.0.is_empty() {
+            self.0.retain(|(_, through)| *through > seq);
+        }
+    }
+
+    pub(super) fn take_over(&mut self, other: Self) {
+        for (pattern, through) in other.0 {
+            self.note(&pattern, through);
+        }
+    }
+}
+
+/// The subscriptions of a session. Each has its own beginning.
+#[derive(Debug, Default)]
+pub struct Subscriptions {
+    /// Sorted by name.
+    exact: Vec<(ChannelName, Seq)>,
+    wide: Vec<(Pattern, Seq)>,
+    resets: Resets,
+}
+
+impl Subscriptions {
+    pub(super) fn new(patterns: &[Pattern], from: Seq) -> Self {
+        let mut subscriptions = Self::default();
+        for pattern in patterns {
+            subscriptions.add(pattern, from);
+        }
+        subscriptions
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.exact.len() + self.wide.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(super) fn contains(&self, pattern: &Pattern) -> bool {
+        match pattern {
+            Pattern::Exact(name) => self.find(name).is_ok(),
+            wide => self.wide.iter().any(|(known, _)| known == wide),
+        }
+    }
+
+    pub(super) fn patterns(&self) -> Vec<Pattern> {
+        let exact = self.exact.iter().map(|(name, _)| Pattern::Exact(name.clone()));
+        exact.chain(self.wide.iter().map(|(pattern, _)| pattern.clone())).collect()
+    }
+
+    /// Adds a pattern; one that is there keeps the earlier beginning.
+    pub(super) fn add(&mut self, pattern: &Pattern, from: Seq) {
+        match pattern {
+            Pattern::Exact(name) => match self.find(name) {
+                Ok(at) => self.exact[at].1 = self.exact[at].1.min(from),
+                Err(at) => self.exact.insert(at, (name.clone(), from)),
+            },
+            wide => match self.wide.iter_mut().find(|(known, _)| known == wide) {
+                Some((_, known)) => *known = from.min(*known),
+                None => self.wide.push((wide.clone(), from)),
+            },
+        }
+    }
+
+    /// Removes those of the patterns that are there, and answers them.
+    pub(super) fn remove(&mut self, patterns: &[Pattern]) -> Vec<Pattern> {
+        let mut removed = Vec::new();
+        for pattern in patterns {
+            let before = self.len();
+            match pattern {
+                Pattern::Exact(name) => {
+                    if let Ok(at) = self.find(name) {
+                        self.exact.remove(at);
+                    }
+                }
+                wide => self.wide.retain(|(known, _)| known != wide),
+            }
+            if self.len() < before {
+                removed.push(pattern.clone());
+            }
+        }
+        removed
+    }
+
+    /// Whether the event is to be given: one of its channels is subscribed from before it, and no gap covers it there.
+    pub(super) fn want(&self, event: &Event) -> bool {
+        let seq = event.id.seq;
+        event.channels().any(|channel| self.takes(channel, seq) && !self.resets.cover(channel, seq))
+    }
+
+    fn takes(&self, channel: &ChannelName, seq: Seq) -> bool {
+        let exact = match &*self.exact {
+            [(only, from)] => only == channel && *from < seq,
+            _ => self.find(channel).is_ok_and(|at| self.exact[at].1 < seq),
+        };
+        exact || self.wide.iter().any(|(pattern, from)| *from < seq && pattern.matches(channel))
+    }
+
+    /// Notes that events of the pattern up to `through` cannot be given; whether that is news to a subscription.
+    pub(super) fn note_reset(&mut self, pattern: &Pattern, through: Seq) -> bool {
+        let exact = self.exact.iter().any(|(name, from)| *from < through && pattern.matches(name));
+        let wide = self.wide.iter().any(|(known, from)| *from < through && (known.covers(pattern) || pattern.covers(known)));
+        (exact || wide) && self.resets.note(pattern, through)
+    }
+
+    pub(super) fn forget_resets(&mut self, seq: Seq) {
+        self.resets.forget(seq);
+    }
+
+    pub(super) fn take_over_resets(&mut self, resets: Resets) {
+        self.resets.take_over(resets);
+    }
+
+    fn find(&self, name: &ChannelName) -> Result<usize, usize> {
+        self.exact.binary_search_by(|(known, _)| known.cmp(name))
+    }
+}

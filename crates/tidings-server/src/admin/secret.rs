@@ -1,0 +1,118 @@
+//! API keys as text: drawn, hashed, and never kept.
+//!
+//! A key is `tdk_` and 256 random bits in lower-case base32 (RFC 4648 section 6, without padding): 56 characters that
+//! a double click selects whole and that a scanner for leaked secrets finds by their prefix. With so much randomness one
+//! SHA-256 is as good as a slow hash.
+
+use rand::TryRngCore;
+use rand::rngs::OsRng;
+use sha2::{Digest, Sha256};
+use tidings_core::port::directory::KeyHash;
+
+/// What every key begins with.
+pub const PREFIX: &str = "tdk_";
+/// What every key's id begins with.
+pub const ID_PREFIX: &str = "key_";
+
+const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+
+/// The system gave no random bytes.
+#[derive(Debug, thiserror::Error)]
+#[error("the system gives no random bytes: {0}")]
+pub struct NoRandomness(String);
+
+/// A key's text. Not shown by `Debug`.
+pub struct KeyText(String);
+
+impl std::fmt::Debug for KeyText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("KeyText(…)")
+    }
+}
+
+impl KeyText {
+    /// Draws a new key from the operating system's randomness.
+    ///
+    /// # Errors
+    /// [`NoRandomness`].
+    pub fn draw() -> Result<Self, NoRandomness> {
+        Ok(Self(format!("{PREFIX}{}", base32(&random::<32>()?))))
+    }
+
+    /// What is stored of it.
+    #[must_use]
+    pub fn hash(&self) -> KeyHash {
+        hash(&self.0)
+    }
+
+    /// The text itself, for the one who asked for the key.
+    #[must_use]
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+/// What is stored of a key with this text.
+#[must_use]
+pub fn hash(text: &str) -> KeyHash {
+    KeyHash(Sha256::digest(text.as_bytes()).into())
+}
+
+/// Draws a key's public id: 80 random bits.
+///
+/// # Errors
+/// [`NoRandomness`].
+pub fn draw_id() -> Result<String, NoRandomness> {
+    Ok(format!("{ID_PREFIX}{}", base32(&random::<10>()?)))
+}
+
+fn random<const N: usize>() -> Result<[u8; N], NoRandomness> {
+    let mut bytes = [0; N];
+    OsRng.try_fill_bytes(&mut bytes).map_err(|error| NoRandomness(error.to_string()))?;
+    Ok(bytes)
+}
+
+fn base32(bytes: &[u8]) -> String {
+    let digits = (bytes.len() * 8).div_ceil(5);
+    let bit = |at: usize| bytes.get(at / 8).map_or(0, |byte| byte >> (7 - at % 8) & 1);
+    let digit = |index: usize| (0..5).fold(0, |value, offset| value << 1 | bit(index * 5 + offset));
+    (0..digits).map(|index| char::from(ALPHABET[usize::from(digit(index))])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base32_is_that_of_rfc_4648() {
+        for (plain, encoded) in
+            [("", ""), ("f", "my"), ("fo", "mzxq"), ("foo", "mzxw6"), ("foobar", "mzxw6ytboi")]
+        {
+            assert_eq!(base32(plain.as_bytes()), encoded);
+        }
+    }
+
+    #[test]
+    fn a_key_is_a_prefix_and_256_bits() {
+        let (one, other) = (KeyText::draw().unwrap(), KeyText::draw().unwrap());
+        assert_ne!(one.hash(), other.hash());
+        assert_eq!(format!("{one:?}"), "KeyText(…)");
+        let text = one.into_string();
+        let digits = text.strip_prefix("tdk_").unwrap();
+        assert_eq!(digits.len(), 52);
+        assert!(digits.bytes().all(|byte| ALPHABET.contains(&byte)), "{digits}");
+    }
+
+    #[test]
+    fn what_is_stored_is_sha_256_of_the_whole_text() {
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        let hex: String = hash("abc").0.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, expected);
+    }
+
+    #[test]
+    fn ids_are_short_and_public() {
+        let id = draw_id().unwrap();
+        assert_eq!(id.len(), "key_".len() + 16);
+    }
+}

@@ -1,0 +1,155 @@
+//! What all requests share: the core, storage, credentials, limits and counts of one server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidings_core::hub::Hub;
+use tidings_core::pages::Pages;
+use tidings_core::port::{Directory, Store};
+use tidings_core::session::SessionConfig;
+use tidings_protocol::EndReason;
+use tidings_protocol::time::Timestamp;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::admin::Revocations;
+use crate::auth::Authenticator;
+use crate::clock::{Clocks, wall_time};
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::stream::registry::Registry;
+use crate::tickets::Tickets;
+
+/// The adapters and the core that the edge stands on.
+pub struct Parts {
+    /// Changes.
+    pub store: Arc<dyn Store>,
+    /// Tenants and keys.
+    pub directory: Arc<dyn Directory>,
+    /// Who is told.
+    pub hub: Arc<Hub>,
+    /// Reading.
+    pub pages: Arc<Pages>,
+}
+
+/// One server's shared state.
+pub struct App {
+    /// What the operator decided.
+    pub config: Config,
+    /// Changes.
+    pub store: Arc<dyn Store>,
+    /// Who is told.
+    pub hub: Arc<Hub>,
+    /// Reading.
+    pub pages: Arc<Pages>,
+    /// Keys.
+    pub auth: Authenticator,
+    /// Tickets.
+    pub tickets: Tickets,
+    /// Open streams.
+    pub registry: Arc<Registry>,
+    /// Counts.
+    pub metrics: Metrics,
+    /// Time.
+    pub clocks: Clocks,
+    /// Cancelled when the server begins to leave.
+    pub draining: CancellationToken,
+    /// Streams and connections, waited for when leaving.
+    pub tasks: TaskTracker,
+    /// Sessions of streams.
+    pub stream_session: Arc<SessionConfig>,
+    /// Sessions of polls and history.
+    pub poll_session: Arc<SessionConfig>,
+    /// Bytes that may wait in a mailbox.
+    pub mailbox_bytes: usize,
+    /// Bytes encoded and not written, past which no more frames are taken.
+    pub stream_queue: usize,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl App {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(config: Config, parts: Parts) -> Arc<Self> {
+        // A connection's share: half for the kernel, the rest for mailbox, session and what is encoded.
+        let buffer = config.limits.stream_buffer;
+        let stream_session = stream_session(&config, buffer / 8);
+        let poll_session = SessionConfig {
+            heartbeat: None,
+            lifetime: None,
+            conflate: false,
+            controls: false,
+            page_events: config.limits.poll_events.clamp(1, 1_000),
+            page_bytes: 256 * 1024,
+            ..stream_session.clone()
+        };
+        Arc::new(Self {
+            store: parts.store,
+            hub: parts.hub,
+            pages: parts.pages,
+            auth: Authenticator::new(parts.directory),
+            tickets: Tickets::default(),
+            registry: Arc::default(),
+            metrics: Metrics::new(),
+            clocks: Clocks::start(),
+            draining: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            stream_session: Arc::new(stream_session),
+            poll_session: Arc::new(poll_session),
+            mailbox_bytes: buffer / 4,
+            stream_queue: buffer / 8,
+            config,
+        })
+    }
+
+    /// How long until a wall-clock time.
+    #[must_use]
+    pub fn time_left(&self, at: Timestamp) -> Duration {
+        Duration::from_millis(u64::try_from(at.0 - wall_time().0).unwrap_or(0))
+    }
+
+    /// How long clients are to wait before they come back, spread so that they do not come at once.
+    #[must_use]
+    pub fn spread(&self, streams: usize) -> Duration {
+        // A thousand a second, over at most half a minute.
+        let span = (streams as u64).clamp(1_000, 30_000);
+        Duration::from_millis(rand::random_range(0..=span))
+    }
+
+    /// Begins to leave: no new work, every stream is told to come back later.
+    pub fn drain(&self) {
+        self.draining.cancel();
+        let streams = self.registry.len();
+        self.registry.end_all(EndReason::ServerShutdown, || Some(self.spread(streams)));
+        self.tasks.close();
+    }
+}
+
+fn stream_session(config: &Config, page_bytes: usize) -> SessionConfig {
+    let some = |duration: Duration| (!duration.is_zero()).then_some(duration);
+    SessionConfig {
+        heartbeat: some(config.stream.heartbeat),
+        lifetime: some(config.stream.lifetime),
+        write_timeout: config.stream.write_timeout,
+        max_channels: match config.limits.channels_per_session {
+            0 => usize::MAX,
+            limit => limit,
+        },
+        page_bytes: page_bytes.max(1),
+        ..SessionConfig::default()
+    }
+}
+
+impl Revocations for App {
+    fn key_revoked(&self, id: &str) {
+        let principal = format!("key:{id}");
+        self.auth.forget(id);
+        self.tickets.void(&principal);
+        self.registry.end_of(&principal, EndReason::Revoked);
+    }
+}

@@ -1,0 +1,31 @@
+//! The edge of Tidings: from accepted sockets to the core, and back.
+//!
+//! Owns: connections, the wire forms of streams, routes, credentials, limits, counts, and leaving without hurting.
+//! Leaves out: storage and its choice, configuration files and command lines, and every decision about what a session
+//! is told.
+//!
+//! Reading order: [`config`], [`app`] (what requests share), [`server`] (listening and leaving), [`connection`] (one
+//! connection), [`takeover`] (how a stream leaves the HTTP library), [`stream`], [`routes`], [`requests`],
+//! then [`auth`], [`tickets`], [`cors`], [`problem`], [`metrics`], [`admin`].
+
+pub mod admin;
+pub mod app;
+pub mod auth;
+pub mod clock;
+pub mod config;
+pub mod connection;
+pub mod cors;
+pub mod guard;
+pub mod ids;
+pub mod metrics;
+pub mod problem;
+pub mod requests;
+pub mod routes;
+pub mod server;
+pub mod stream;
+pub mod takeover;
+pub mod tickets;
+
+pub use app::{App, Parts};
+pub use config::Config;
+pub use server::Server;

@@ -1,0 +1,137 @@
+//! What clients ask for besides reading: the same over HTTP and on a WebSocket.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use tidings_core::Principal;
+use tidings_core::hub::{Mailbox, Signal};
+use tidings_core::port::directory::Right;
+use tidings_core::port::store::{Action, Command, Outcome};
+use tidings_core::session::Join;
+use tidings_protocol::problem::Problem;
+use tidings_protocol::socket::{Change, ClientOp, error_frame, ok_frame, parse_client};
+use tidings_protocol::{Draft, ErrorCode};
+use tokio::sync::oneshot;
+
+use crate::app::App;
+use crate::clock::wall_time;
+use crate::problem::{Answer, Refusal};
+use crate::stream::open::{OpenedStream, resolve_join};
+
+/// How long a change waits for a session that is busy.
+const CHANGE_WAIT: Duration = Duration::from_secs(10);
+
+/// Publishes events, all or none.
+///
+/// # Errors
+/// `forbidden_channel`, `forbidden` for an actor that the credential may not name, and the store's.
+pub async fn publish(app: &App, principal: &Principal, drafts: Vec<Draft>) -> Answer<Outcome> {
+    for draft in &drafts {
+        if let Some(channel) = draft.channels().find(|channel| !principal.may_publish(channel)) {
+            let detail = format!("the credential gives no right to publish to {channel}");
+            return Err(Refusal(Problem::new(ErrorCode::ForbiddenChannel, detail).at(channel.to_string())));
+        }
+        if draft.actor.is_some() && !principal.names_actors {
+            let problem = Problem::new(ErrorCode::Forbidden, "only service keys may name an actor");
+            return Err(Refusal(problem.at("actor")));
+        }
+    }
+    let began = app.clocks.now();
+    let command = Command { tenant: principal.tenant.clone(), action: Action::Publish(drafts) };
+    let outcome = app.store.submit(command).await?;
+    let duplicates = outcome.receipts.iter().filter(|receipt| receipt.duplicate).count() as u64;
+    let events = outcome.receipts.len() as u64 - duplicates;
+    app.metrics.published(events, duplicates, app.clocks.now().saturating_sub(began));
+    Ok(outcome)
+}
+
+/// `{"events":[{"id","duplicate"}]}`.
+#[must_use]
+pub fn receipts_json(outcome: &Outcome) -> String {
+    let events: Vec<_> =
+        outcome.receipts.iter().map(|receipt| json!({"id": receipt.id, "duplicate": receipt.duplicate})).collect();
+    json!({ "events": events }).to_string()
+}
+
+/// Changes a stream's subscriptions; answers `{"added","refused":[{"channel","code"}]}`.
+///
+/// # Errors
+/// Storage's, and `capacity` where the session was busy for too long.
+pub async fn change(app: &App, principal: &Principal, mailbox: &Mailbox, change: Change) -> Answer<String> {
+    let hub = app.hub.tenant(&principal.tenant).await?;
+    let mut refused: Vec<(String, ErrorCode)> = change.refused;
+    let mut joins = Vec::with_capacity(change.add.len());
+    for addition in change.add {
+        if principal.may(Right::Subscribe, &addition.pattern) {
+            let at = resolve_join(app, &hub, addition.since).await?;
+            joins.push(Join { pattern: addition.pattern, at });
+        } else {
+            refused.push((addition.pattern.to_string(), ErrorCode::ForbiddenChannel));
+        }
+    }
+    let (reply, answer) = oneshot::channel();
+    mailbox.signal(Signal::Change { add: joins, remove: change.remove, reply });
+    let result = match tokio::time::timeout(CHANGE_WAIT, answer).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => return Err(Refusal::of(ErrorCode::SessionUnknown)),
+        Err(_) => return Err(Refusal(Problem::new(ErrorCode::Capacity, "the stream is busy; try again"))),
+    };
+    refused.extend(result.refused.into_iter().map(|(pattern, code)| (pattern.to_string(), code)));
+    let refused: Vec<_> =
+        refused.into_iter().map(|(channel, code)| json!({"channel": channel, "code": code.name()})).collect();
+    Ok(json!({"added": result.added, "refused": refused}).to_string())
+}
+
+/// Gives a stream a fresh credential of the same principal.
+///
+/// # Errors
+/// `unauthenticated`; `forbidden` where it is another principal's.
+pub async fn renew(app: &App, principal: &Principal, mailbox: &Mailbox, text: &str) -> Answer<()> {
+    let fresh = app.auth.from_text(text, wall_time()).await?;
+    renew_with(app, principal, mailbox, &fresh)
+}
+
+/// As [`renew`], with the credential verified already.
+///
+/// # Errors
+/// `forbidden` where it is another principal's.
+pub fn renew_with(app: &App, principal: &Principal, mailbox: &Mailbox, fresh: &Principal) -> Answer<()> {
+    if fresh.id != principal.id || fresh.tenant != principal.tenant {
+        return Err(Refusal(Problem::new(ErrorCode::Forbidden, "the credential is another principal's")));
+    }
+    mailbox.signal(Signal::Credential(fresh.expires_at, fresh.expires_at.map(|at| app.time_left(at))));
+    Ok(())
+}
+
+/// Carries out one request of a WebSocket; answers the frame.
+pub fn on_socket(
+    app: Arc<App>,
+    stream: &OpenedStream,
+    text: String,
+) -> impl Future<Output = String> + Send + 'static + use<> {
+    let (principal, mailbox) = (stream.principal.clone(), stream.feed.mailbox().clone());
+    async move {
+        let (reference, op) = match parse_client(text.as_bytes()) {
+            Ok(parsed) => parsed,
+            Err((reference, problem)) => return error_frame(reference.as_deref(), &problem),
+        };
+        let reference = reference.as_deref();
+        match carry_out(&app, &principal, &mailbox, op).await {
+            Ok(ok) => ok_frame(reference, &ok),
+            Err(Refusal(problem)) => {
+                app.metrics.refused(problem.code);
+                error_frame(reference, &problem)
+            }
+        }
+    }
+}
+
+async fn carry_out(app: &App, principal: &Principal, mailbox: &Mailbox, op: ClientOp) -> Answer<String> {
+    match op {
+        ClientOp::Ping => Ok("{}".to_owned()),
+        ClientOp::Publish(drafts) => publish(app, principal, drafts).await.map(|outcome| receipts_json(&outcome)),
+        ClientOp::Subscribe(wanted) => change(app, principal, mailbox, wanted).await,
+        ClientOp::Auth(token) => renew(app, principal, mailbox, &token).await.map(|()| "{}".to_owned()),
+    }
+}

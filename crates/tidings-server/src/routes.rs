@@ -1,0 +1,118 @@
+//! The routes under `/v1`, and those beside it.
+
+pub mod events;
+pub mod health;
+pub mod history;
+pub mod openapi;
+pub mod publish;
+pub mod sessions;
+pub mod socket;
+pub mod tickets;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tidings_core::Principal;
+use tidings_protocol::ErrorCode;
+use tidings_protocol::limits::URL_BYTES;
+use tidings_protocol::problem::Problem;
+
+use crate::app::App;
+use crate::clock::wall_time;
+use crate::cors;
+use crate::problem::{Answer, Refusal};
+use crate::stream::open::Ask;
+
+/// All routes of the core.
+#[must_use]
+pub fn router(app: Arc<App>) -> axum::Router {
+    axum::Router::new()
+        .route("/v1/publish", post(publish::publish))
+        .route("/v1/events", get(events::events))
+        .route("/v1/ws", get(socket::socket))
+        .route("/v1/poll", get(history::poll).post(history::poll_by_body))
+        .route("/v1/history", get(history::history))
+        .route("/v1/sessions/{session}/subscriptions", post(sessions::change))
+        .route("/v1/sessions/{session}/credential", post(sessions::renew))
+        .route("/v1/tickets", post(tickets::issue))
+        .route("/healthz", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .route("/openapi.json", get(openapi::document))
+        .fallback(|| async { Refusal::of(ErrorCode::NotFound) })
+        .method_not_allowed_fallback(|| async { Refusal::of(ErrorCode::MethodNotAllowed) })
+        .layer(middleware::from_fn_with_state(app.clone(), around))
+        .with_state(app)
+}
+
+/// What holds for every request: preflights, CORS headers, the longest URL, and the count of refusals.
+async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let asked = request.headers().clone();
+    let origins = &app.config.cors_origins;
+    if request.method() == Method::OPTIONS {
+        let mut response = StatusCode::NO_CONTENT.into_response();
+        cors::add_preflight_headers(&asked, response.headers_mut(), origins);
+        return response;
+    }
+    let too_long = request.uri().path_and_query().is_some_and(|target| target.as_str().len() > URL_BYTES);
+    let mut response = if too_long {
+        Refusal::of(ErrorCode::UriTooLong).into_response()
+    } else {
+        next.run(request).await
+    };
+    cors::add_headers(&asked, response.headers_mut(), origins);
+    response
+}
+
+/// The principal of the request's credential, or of the ticket in its query.
+///
+/// # Errors
+/// `unauthenticated`, `ticket_spent`; a ticket narrows what may be asked for.
+pub(crate) async fn principal(app: &App, headers: &http::HeaderMap, ask: &Ask) -> Answer<Arc<Principal>> {
+    let Some(ticket) = &ask.ticket else { return app.auth.from_headers(headers, wall_time()).await };
+    let origin = headers.get(http::header::ORIGIN).and_then(|origin| origin.to_str().ok());
+    let ticket = app.tickets.redeem(ticket, origin, wall_time())?;
+    let outside = ask.patterns.iter().find(|pattern| !ticket.channels.iter().any(|bound| bound.covers(pattern)));
+    match outside {
+        Some(pattern) => {
+            let problem = Problem::new(ErrorCode::ForbiddenChannel, format!("the ticket is not for {pattern}"));
+            Err(Refusal(problem.at(pattern.to_string())))
+        }
+        None => Ok(ticket.principal),
+    }
+}
+
+/// Reads a body within the limits of size and time.
+///
+/// # Errors
+/// `body_too_large`, `request_timeout`, `invalid_body` where it breaks off.
+pub(crate) async fn read_body(app: &App, body: Body, max_bytes: usize) -> Answer<Bytes> {
+    let within = app.config.limits.body_timeout;
+    let within = if within.is_zero() { Duration::from_secs(24 * 3600) } else { within };
+    match tokio::time::timeout(within, Limited::new(body, max_bytes).collect()).await {
+        Err(_) => Err(Refusal::of(ErrorCode::RequestTimeout)),
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            let detail = format!("the body has more than {max_bytes} bytes");
+            Err(Refusal(Problem::new(ErrorCode::BodyTooLarge, detail)))
+        }
+        Ok(Err(_)) => Err(Refusal(Problem::new(ErrorCode::InvalidBody, "the body broke off"))),
+    }
+}
+
+/// A JSON answer that no cache keeps.
+pub(crate) fn json(body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
+    let headers = response.headers_mut();
+    headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    headers.insert(http::header::CACHE_CONTROL, http::HeaderValue::from_static("no-store"));
+    response
+}

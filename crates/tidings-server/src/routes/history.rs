@@ -1,0 +1,189 @@
+//! `GET|POST /v1/poll` and `GET /v1/history`: reading in answers instead of a stream.
+//!
+//! Both are sessions as streams are, so that order, gaps and cursors are the same; a poll whose session has nothing
+//! waits for what comes.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use http::HeaderMap;
+use serde::Deserialize;
+use tidings_core::feed::Frame;
+use tidings_protocol::control::{Control, Reset};
+use tidings_protocol::cursor::Since;
+use tidings_protocol::problem::Problem;
+use tidings_protocol::{EndReason, ErrorCode, Filter};
+
+use super::{json, principal, read_body};
+use crate::app::App;
+use crate::metrics::Transport;
+use crate::problem::{Answer, Refusal};
+use crate::stream::open::{Ask, AskedSince, OpenedStream, authorize, open, parse_since, parse_word};
+
+/// How long a poll waits if it says nothing, and at most.
+const WAIT: Duration = Duration::from_secs(25);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// Bytes of events after which an answer is full.
+const ANSWER_BYTES: usize = 1024 * 1024;
+
+/// Largest body of a poll: a thousand of the longest channels.
+const POLL_BYTES: usize = 512 * 1024;
+
+#[derive(Deserialize)]
+struct PollBody {
+    #[serde(default)]
+    channel: Vec<String>,
+    #[serde(default)]
+    r#type: Vec<String>,
+    #[serde(default)]
+    category: Vec<String>,
+    after: Option<String>,
+    wait: Option<u64>,
+    limit: Option<usize>,
+}
+
+/// Waits until there is something, or for as long as asked.
+pub async fn poll(State(app): State<Arc<App>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Answer {
+    let ask = Ask::from_query(&query.unwrap_or_default())?;
+    answer_poll(&app, &headers, ask).await
+}
+
+/// The same, asked for by a body: for more channels than a URL holds.
+pub async fn poll_by_body(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
+    let body = read_body(&app, body, POLL_BYTES).await?;
+    let asked: PollBody = serde_json::from_slice(&body).map_err(|error| {
+        Refusal(Problem::new(ErrorCode::InvalidBody, format!("the body cannot be read: {error}")))
+    })?;
+    let mut ask = Ask { wait: asked.wait.map(Duration::from_secs), limit: asked.limit, ..Ask::default() };
+    for channel in &asked.channel {
+        ask.add_channel(channel)?;
+    }
+    let types: Answer<Vec<_>> = asked.r#type.iter().map(|word| parse_word(word, "type")).collect();
+    let categories: Answer<Vec<_>> = asked.category.iter().map(|word| parse_word(word, "category")).collect();
+    ask.filter = Filter { types: types?.into(), categories: categories?.into() };
+    ask.since = asked.after.as_deref().map(|text| parse_since(text, "after")).transpose()?;
+    answer_poll(&app, &headers, ask).await
+}
+
+async fn answer_poll(app: &Arc<App>, headers: &HeaderMap, ask: Ask) -> Answer {
+    let wait = match ask.since {
+        // Without a cursor the answer is where to begin.
+        None | Some(AskedSince::Valid(Since::Now)) => Duration::ZERO,
+        Some(_) => ask.wait.unwrap_or(WAIT).min(LONGEST_WAIT),
+    };
+    read(app, headers, ask, wait).await
+}
+
+/// What the log holds, at once.
+pub async fn history(State(app): State<Arc<App>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Answer {
+    let mut ask = Ask::from_query(&query.unwrap_or_default())?;
+    ask.since.get_or_insert(AskedSince::Valid(Since::Start));
+    read(&app, &headers, ask, Duration::ZERO).await
+}
+
+async fn read(app: &Arc<App>, headers: &HeaderMap, ask: Ask, wait: Duration) -> Answer {
+    let principal = principal(app, headers, &ask).await?;
+    authorize(app, &principal, &ask.patterns)?;
+    if ask.patterns.is_empty() {
+        return Err(Refusal(Problem::new(ErrorCode::InvalidParameter, "name at least one channel").at("channel")));
+    }
+    let most = app.config.limits.poll_events.max(1);
+    let limit = ask.limit.unwrap_or(most).clamp(1, most);
+    let mut stream = open(app, principal, ask, Transport::Poll, app.poll_session.clone()).await?;
+    let mut page = AnswerPage::new(limit);
+    let waited = tokio::time::timeout(wait, poll_fn(|cx| page.poll_fill(cx, app, &mut stream, true)));
+    tokio::select! {
+        biased;
+        _ = waited => {}
+        () = app.draining.cancelled(), if !wait.is_zero() => {}
+    }
+    // The time is up, or it was none: what there is, once everything up to the head was looked at.
+    poll_fn(|cx| page.poll_fill(cx, app, &mut stream, false)).await;
+    app.metrics.delivered(Transport::Poll, page.events.len() as u64);
+    page.answer(app, &mut stream)
+}
+
+/// What an answer is made of.
+struct AnswerPage {
+    limit: usize,
+    events: Vec<String>,
+    bytes: usize,
+    resets: Vec<Reset>,
+    ended: Option<EndReason>,
+}
+
+impl AnswerPage {
+    fn new(limit: usize) -> Self {
+        Self { limit, events: Vec::new(), bytes: 0, resets: Vec::new(), ended: None }
+    }
+
+    fn is_full(&self) -> bool {
+        self.events.len() >= self.limit || self.bytes >= ANSWER_BYTES
+    }
+
+    /// Takes frames. Ready when full, ended, or caught up with something to say (`wait`), or caught up at all.
+    fn poll_fill(
+        &mut self,
+        cx: &mut std::task::Context<'_>,
+        app: &App,
+        stream: &mut OpenedStream,
+        wait: bool,
+    ) -> Poll<()> {
+        loop {
+            if self.is_full() || self.ended.is_some() {
+                return Poll::Ready(());
+            }
+            match stream.feed.poll(cx, app.clocks.now()) {
+                Poll::Ready(frame) => self.take(frame),
+                Poll::Pending if !stream.feed.is_caught_up() => return Poll::Pending,
+                Poll::Pending if wait && self.events.is_empty() && self.resets.is_empty() => return Poll::Pending,
+                Poll::Pending => return Poll::Ready(()),
+            }
+        }
+    }
+
+    fn take(&mut self, frame: Frame) {
+        match frame {
+            Frame::Event(entry) | Frame::Backfill(entry) => {
+                let json = entry.event().to_json();
+                self.bytes += json.len();
+                self.events.push(json);
+            }
+            Frame::Control(control, _) => match *control {
+                Control::Reset(reset) => self.resets.push(reset),
+                Control::End { reason, .. } => self.ended = Some(reason),
+                _ => {}
+            },
+            Frame::Heartbeat(_) => {}
+            Frame::Abort(reason) => self.ended = Some(reason),
+            Frame::Over => {
+                self.ended.get_or_insert(EndReason::ClientDisconnect);
+            }
+        }
+    }
+
+    /// `{"events","cursor","more","resets"}`.
+    fn answer(self, app: &App, stream: &mut OpenedStream) -> Answer {
+        if let Some(reason) = self.ended.filter(|_| self.events.is_empty()) {
+            let code = match reason {
+                EndReason::Capacity => ErrorCode::Capacity,
+                _ => ErrorCode::Unauthenticated,
+            };
+            return Err(Refusal(Problem::new(code, reason.meaning())));
+        }
+        let more = self.is_full() && !stream.feed.is_caught_up();
+        if !more {
+            stream.feed.settle(app.clocks.now());
+        }
+        let cursor = stream.feed.session().position();
+        let resets: Vec<_> = self.resets.iter().map(Reset::to_value).collect();
+        let resets = serde_json::Value::Array(resets);
+        let events = self.events.join(",");
+        Ok(json(format!("{{\"events\":[{events}],\"cursor\":\"{cursor}\",\"more\":{more},\"resets\":{resets}}}")))
+    }
+}

@@ -1,0 +1,106 @@
+//! `GET /v1/ws`: the native WebSocket.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{RawQuery, State};
+use axum::response::{IntoResponse, Response};
+use http::{Extensions, HeaderMap, HeaderValue, header};
+use tidings_protocol::control::Control;
+use tidings_protocol::problem::Problem;
+use tidings_protocol::ws::{AcceptKey, CloseCode, accept_upgrade};
+use tidings_protocol::{EndReason, ErrorCode};
+
+use super::principal;
+use crate::app::App;
+use crate::metrics::Transport;
+use crate::problem::{Answer, Refusal};
+use crate::stream::open::{Ask, OpenedStream, authorize, open};
+use crate::stream::websocket::SocketStart;
+use crate::takeover::{Claim, Takeover};
+
+/// Opens a WebSocket. The connection is claimed and this never answers; only a request that is no upgrade is answered.
+pub async fn socket(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    extensions: Extensions,
+    RawQuery(query): RawQuery,
+) -> Answer {
+    let lines = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    let accept = match accept_upgrade(lines) {
+        Ok(accept) => accept,
+        Err(refusal) => return Ok(not_an_upgrade(&refusal)),
+    };
+    let Some(claim) = extensions.get::<Claim>() else {
+        let problem = Problem::new(ErrorCode::UpgradeRequired, "WebSocket is served over HTTP/1.1 here");
+        return Err(Refusal(problem));
+    };
+    let (start, stays) = match open_socket(&app, &headers, &query.unwrap_or_default()).await {
+        Ok(start) => (start, true),
+        Err(refusal) => (refused(&app, &refusal), false),
+    };
+    debug_assert!(stays || matches!(start, SocketStart::Refused(..)));
+    claim.take_over(Takeover::Socket(response_head(&accept).into(), Box::new(start)));
+    std::future::pending().await
+}
+
+async fn open_socket(app: &Arc<App>, headers: &HeaderMap, query: &str) -> Answer<SocketStart> {
+    let mut ask = Ask::from_query(query)?;
+    ask.read_headers(headers);
+    check_origin(app, headers)?;
+    let heartbeat = ask.heartbeat;
+    let principal = principal(app, headers, &ask).await?;
+    authorize(app, &principal, &ask.patterns)?;
+    if app.draining.is_cancelled() {
+        return Err(Refusal::of(ErrorCode::ServerShutdown));
+    }
+    let opened: OpenedStream = open(app, principal, ask, Transport::WebSocket, app.stream_session.clone()).await?;
+    Ok(SocketStart::Open(opened, heartbeat))
+}
+
+/// A page's origin must be the server's own or a listed one; programs send none.
+fn check_origin(app: &App, headers: &HeaderMap) -> Answer<()> {
+    let mut origins = headers.get_all(header::ORIGIN).iter();
+    let Some(origin) = origins.next() else { return Ok(()) };
+    let text = origin.to_str().unwrap_or("null");
+    let own = match &app.config.public_url {
+        Some(url) => text == url.trim_end_matches('/'),
+        None => headers.get(header::HOST).and_then(|host| host.to_str().ok()).is_some_and(|host| {
+            text.strip_prefix("http://").is_some_and(|rest| rest == host)
+        }),
+    };
+    let listed = app.config.cors_origins.iter().any(|known| known == text);
+    if origins.next().is_none() && (own || listed) { Ok(()) } else { Err(Refusal::of(ErrorCode::WrongOrigin)) }
+}
+
+fn not_an_upgrade(refusal: &tidings_protocol::ws::Refusal) -> Response {
+    let code = if refusal.status() == 426 { ErrorCode::UpgradeRequired } else { ErrorCode::InvalidParameter };
+    let mut response = Refusal(Problem::new(code, refusal.to_string())).into_response();
+    if let Some(version) = refusal.version_header() {
+        response.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static(version));
+    }
+    response
+}
+
+/// Browsers hide the status of a refused upgrade: it is completed, says why in its `$end`, and closes.
+fn refused(app: &App, refusal: &Refusal) -> SocketStart {
+    app.metrics.refused(refusal.0.code);
+    let least = refusal.0.retry_after.map(|seconds| Duration::from_secs(u64::from(seconds)));
+    let later = Some(least.unwrap_or(Duration::from_secs(1)) + app.spread(app.registry.len()));
+    let (reason, after, close) = match refusal.0.code.status() {
+        401 => (EndReason::Expired, None, CloseCode::UNAUTHORIZED),
+        429 => (EndReason::RateLimited, later, CloseCode::TOO_MANY),
+        503 if refusal.0.code == ErrorCode::ServerShutdown => (EndReason::ServerShutdown, later, CloseCode::LATER),
+        500.. => (EndReason::Capacity, later, CloseCode::LATER),
+        _ => (EndReason::EndedByAdmin, None, CloseCode::FORBIDDEN),
+    };
+    SocketStart::Refused(Control::End { reason, after }, close)
+}
+
+fn response_head(accept: &AcceptKey) -> Vec<u8> {
+    let accept = accept.as_str();
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: {accept}\r\n\r\n"
+    )
+    .into_bytes()
+}

@@ -1,0 +1,49 @@
+//! `POST /v1/tickets`.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use http::HeaderMap;
+use serde::Deserialize;
+use serde_json::json as value;
+use tidings_protocol::problem::Problem;
+use tidings_protocol::time::Timestamp;
+use tidings_protocol::ErrorCode;
+
+use super::{json, read_body};
+use crate::app::App;
+use crate::clock::wall_time;
+use crate::problem::{Answer, Refusal};
+use crate::stream::open::{Ask, authorize};
+use crate::tickets::{TICKET_LIFE, Ticket};
+
+/// Largest body: a thousand of the longest channels.
+const TICKET_BYTES: usize = 512 * 1024;
+
+#[derive(Deserialize)]
+struct Wanted {
+    channels: Vec<String>,
+    origin: Option<String>,
+}
+
+/// Issues a ticket for channels that the credential may subscribe to.
+pub async fn issue(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer<Response> {
+    let now = wall_time();
+    let principal = app.auth.from_headers(&headers, now).await?;
+    let body = read_body(&app, body, TICKET_BYTES).await?;
+    let wanted: Wanted = serde_json::from_slice(&body).map_err(|error| {
+        Refusal(Problem::new(ErrorCode::InvalidBody, format!("the body cannot be read: {error}")))
+    })?;
+    let mut ask = Ask::default();
+    for channel in &wanted.channels {
+        ask.add_channel(channel)?;
+    }
+    authorize(&app, &principal, &ask.patterns)?;
+    let life = i64::try_from(TICKET_LIFE.as_millis()).unwrap_or(i64::MAX);
+    let expires_at = Timestamp(now.0 + life);
+    let ticket = Ticket { principal, channels: ask.patterns, origin: wanted.origin, expires_at };
+    let text = app.tickets.issue(ticket, now, app.config.limits.tickets)?;
+    Ok(json(value!({"ticket": text, "expiresAt": expires_at}).to_string()))
+}

@@ -1,0 +1,135 @@
+//! Listening, accepting, and leaving without hurting.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::app::{App, Parts};
+use crate::clock::Clocks;
+use crate::config::Config;
+use crate::connection;
+use crate::guard::{ConnectionGuard, Slots};
+use crate::routes;
+
+/// Connections the kernel holds until they are accepted. Less makes clients of a burst wait a second for their next
+/// try (TCP's retransmission of the first segment).
+const BACKLOG: i32 = 4_096;
+
+/// Files that connections must leave for everything else.
+const RESERVED_FILES: usize = 128;
+
+/// A server that listens.
+#[derive(Debug)]
+pub struct Server {
+    app: Arc<App>,
+    listeners: Vec<TcpListener>,
+    slots: Arc<Slots>,
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+impl Server {
+    /// Binds every address. Everything that requests need must be ready by now: a connection that is accepted is
+    /// served. `open_files` is the process's limit of open files.
+    ///
+    /// # Errors
+    /// Where an address cannot be bound; the message names it.
+    pub fn bind(config: Config, parts: Parts, open_files: usize) -> io::Result<Self> {
+        let room = open_files.saturating_sub(RESERVED_FILES).max(1);
+        let connections = match config.limits.connections {
+            0 => room,
+            limit => limit.min(room),
+        };
+        let mut listeners = Vec::new();
+        for address in &config.listen {
+            let listener = listen(*address)
+                .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))?;
+            listeners.push(listener);
+        }
+        let slots = Slots::new(connections, config.limits.connections_per_address);
+        Ok(Self { app: App::new(config, parts), listeners, slots })
+    }
+
+    /// Where it listens; with port 0 in the configuration, the port that was chosen.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
+    /// The shared state, for the administration socket.
+    #[must_use]
+    pub fn app(&self) -> Arc<App> {
+        self.app.clone()
+    }
+
+    /// Serves until `shutdown`, then leaves: no more is accepted, streams are told to come back later and when,
+    /// requests under way are answered. Done within `drain.timeout`.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) {
+        let Self { app, listeners, slots } = self;
+        let router = routes::router(app.clone());
+        let hub = tokio::spawn({
+            let hub = app.hub.clone();
+            async move { hub.run().await }
+        });
+        for listener in listeners {
+            app.tasks.spawn(accept(listener, app.clone(), router.clone(), slots.clone()));
+        }
+        shutdown.await;
+        tracing::info!(streams = app.registry.len(), "leaving: streams are told to come back later");
+        let began = Clocks::start();
+        app.drain();
+        if tokio::time::timeout(app.config.drain_timeout, app.tasks.wait()).await.is_err() {
+            tracing::warn!(streams = app.registry.len(), "some connections did not end in time and are cut");
+        }
+        tracing::info!(took = ?began.now(), "left");
+        hub.abort();
+    }
+}
+
+async fn accept(listener: TcpListener, app: Arc<App>, router: axum::Router, slots: Arc<Slots>) {
+    loop {
+        let accepted = tokio::select! {
+            () = app.draining.cancelled() => return,
+            accepted = next(&listener, &app, &slots) => accepted,
+        };
+        if let Some((stream, peer, guard)) = accepted {
+            app.tasks.spawn(connection::serve(stream, peer, app.clone(), router.clone(), guard));
+        }
+    }
+}
+
+/// The next connection, once there is a slot for it.
+async fn next(
+    listener: &TcpListener,
+    app: &Arc<App>,
+    slots: &Arc<Slots>,
+) -> Option<(TcpStream, SocketAddr, ConnectionGuard)> {
+    let permit = slots.wait().await?;
+    match listener.accept().await {
+        Ok((stream, peer)) => {
+            // Small frames are to leave at once; without it they wait for an acknowledgement.
+            let _ = stream.set_nodelay(true);
+            slots.enter(app, peer.ip(), permit).map(|guard| (stream, peer, guard))
+        }
+        Err(error) => {
+            // Out of files or memory: nothing is lost by waiting, the kernel holds the connection.
+            tracing::warn!(%error, "a connection cannot be accepted");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            None
+        }
+    }
+}

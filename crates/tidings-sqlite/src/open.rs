@@ -1,0 +1,69 @@
+//! The steps of opening a file.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rusqlite::Connection;
+
+use crate::error::{OpenError, opening};
+use crate::lock::lock_file;
+use crate::migrate::migrate;
+use crate::options::Options;
+use crate::readers::Readers;
+use crate::start::begin_run;
+use crate::store::{Shared, SqliteStore};
+use crate::writer::Writer;
+use crate::connection;
+
+/// 3.51.3: the first without the WAL-reset bug.
+const OLDEST_LIBRARY: i32 = 3_051_003;
+
+pub(crate) fn open(path: &Path, options: Options) -> Result<Arc<SqliteStore>, OpenError> {
+    if rusqlite::version_number() < OLDEST_LIBRARY {
+        return Err(OpenError::OldLibrary { found: rusqlite::version() });
+    }
+    let lock = lock_file(&beside(path, "-lock"), path)?;
+    make_private(path)?;
+    let mut connection =
+        connection::writer(path, options.durability).map_err(|source| opening(path, source))?;
+    check_and_migrate(&connection, path)?;
+    let tenants =
+        begin_run(&mut connection, options.clock.now()).map_err(|source| opening(path, source))?;
+    let readers = Readers::open(path, options.readers, options.read_queue)?;
+    let shared = Arc::new(Shared::new(options, tenants));
+    let mut writer = Writer::new(connection, Arc::clone(&shared));
+    writer.release_held().map_err(|reason| OpenError::Io {
+        path: path.to_owned(),
+        source: std::io::Error::other(reason),
+    })?;
+    let thread = std::thread::Builder::new()
+        .name("tidings-write".to_owned())
+        .spawn(move || writer.run())
+        .map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
+    Ok(SqliteStore::assemble(shared, readers, thread, lock))
+}
+
+fn check_and_migrate(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    migrate(connection, path)
+}
+
+/// `tidings.db` with something behind its name.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    name.into()
+}
+
+/// Makes a missing file for its owner alone: it holds what tenants wrote. WAL and index take after it.
+fn make_private(path: &Path) -> Result<(), OpenError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(source) => Err(OpenError::Io { path: path.to_owned(), source }),
+    }
+}
