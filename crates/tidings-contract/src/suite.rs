@@ -138,6 +138,7 @@ macro_rules! contract_tests {
             foreign_cursors_are_unknown,
             ids_stay_the_same_over_twenty_restarts,
             a_restored_backup_knows_only_its_own_history,
+            what_a_backup_does_not_hold_never_happened,
             a_lost_tail_is_unknown,
             every_position_given_is_known,
         }

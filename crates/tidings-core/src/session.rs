@@ -32,9 +32,6 @@ mod output;
 mod subscriptions;
 mod timing;
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;

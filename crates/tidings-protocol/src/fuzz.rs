@@ -9,10 +9,12 @@
 
 mod chunked;
 mod event_stream;
+mod names;
 mod websocket;
 
 pub use chunked::{chunk_frames, chunked};
 pub use event_stream::{sse, sse_blocks};
+pub use names::{cursor, names, publish, requests};
 pub use websocket::{ws_client, ws_handshake, ws_messages, ws_server};
 
 /// A target: takes any bytes, returns if all is well, panics if not.
@@ -28,6 +30,10 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("ws_client", ws_client),
     ("ws_messages", ws_messages),
     ("ws_handshake", ws_handshake),
+    ("cursor", cursor),
+    ("names", names),
+    ("publish", publish),
+    ("requests", requests),
 ];
 
 /// Ways to cut an input into pieces: whole, byte by byte, and at places that depend on the input. Some are empty.

@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
@@ -64,7 +64,7 @@ struct RawDraft<'a> {
     channel: Option<String>,
     also: Option<Vec<String>>,
     r#type: Option<String>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "present")]
     data: Option<&'a RawValue>,
     key: Option<String>,
     category: Option<String>,
@@ -73,6 +73,11 @@ struct RawDraft<'a> {
     terminal: Option<bool>,
     actor: Option<String>,
     idempotency_key: Option<String>,
+}
+
+/// Keeps `null` as a value: an event may have it as its data.
+fn present<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 /// Reads a publish body.
@@ -129,7 +134,7 @@ fn parse_draft(text: &[u8], place: &str) -> Result<Draft, Problem> {
         Problem::new(ErrorCode::InvalidBody, format!("an event needs `{member}`")).at(format!("{place}/{member}"))
     };
     let channel = parse_channel(&raw.channel.ok_or_else(|| missing("channel"))?, &at("channel"))?;
-    let also = parse_also(raw.also.unwrap_or_default(), &channel, &at("also"))?;
+    let also = parse_also(&raw.also.unwrap_or_default(), &channel, &at("also"))?;
     let kind = parse_kind(&raw.r#type.ok_or_else(|| missing("type"))?, &at("type"))?;
     let data = parse_data(raw.data.ok_or_else(|| missing("data"))?, &at("data"))?;
     let category = raw.category.map(|text| parse_category(&text, &at("category"))).transpose()?;
@@ -156,7 +161,7 @@ fn parse_channel(text: &str, at: &str) -> Result<ChannelName, Problem> {
     text.parse().map_err(|why: crate::channel::InvalidChannel| Problem::new(ErrorCode::InvalidChannel, why.to_string()).at(at))
 }
 
-fn parse_also(texts: Vec<String>, channel: &ChannelName, at: &str) -> Result<Box<[ChannelName]>, Problem> {
+fn parse_also(texts: &[String], channel: &ChannelName, at: &str) -> Result<Box<[ChannelName]>, Problem> {
     if texts.len() > ALSO_CHANNELS {
         return Err(Problem::new(ErrorCode::InvalidChannel, "an event has at most 8 further channels").at(at));
     }

@@ -21,6 +21,7 @@ use crate::stream::registry::Registry;
 use crate::tickets::Tickets;
 
 /// The adapters and the core that the edge stands on.
+#[derive(Clone)]
 pub struct Parts {
     /// Changes.
     pub store: Arc<dyn Store>,
@@ -30,6 +31,12 @@ pub struct Parts {
     pub hub: Arc<Hub>,
     /// Reading.
     pub pages: Arc<Pages>,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Parts")
+    }
 }
 
 /// One server's shared state.

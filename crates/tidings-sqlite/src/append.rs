@@ -9,9 +9,7 @@
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use tidings_core::port::store::{
-    Action, Changes, Command, Hold, Outcome, Receipt, RecordKey, RecordWrite,
-};
+use tidings_core::port::store::{Action, Changes, Command, Hold, Outcome, Receipt, RecordKey, RecordWrite};
 use tidings_core::throttle::Offer;
 use tidings_protocol::problem::Problem;
 use tidings_protocol::publish::Fingerprint;
@@ -152,7 +150,8 @@ fn is_ended(transaction: &mut Transaction<'_>, tenant: i64, name: &ChannelName) 
 /// Refuses what is over the quota; counts what is not.
 fn count_keys(transaction: &mut Transaction<'_>, tenant: i64, verdicts: &[Verdict]) -> Step<()> {
     let wanted = verdicts.iter().filter(|verdict| matches!(verdict, Verdict::New(Some(_)))).count() as u64;
-    let (connection, now, quota) = (transaction.connection, transaction.now, transaction.policy.idempotency_keys);
+    let (connection, now, quota) =
+        (transaction.connection, transaction.now, transaction.policy.idempotency_keys);
     if wanted == 0 || quota == 0 {
         return Ok(());
     }

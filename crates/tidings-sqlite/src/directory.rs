@@ -60,10 +60,8 @@ impl SqliteStore {
     ) -> impl Future<Output = Answer<T>> + Send {
         let (reply, answer) = oneshot::channel();
         let work = Work { work, after, result: None, reply };
-        let queued = self
-            .shared
-            .health()
-            .and_then(|()| self.shared.inbox.push_chore(Chore::Change(Box::new(work))));
+        let queued =
+            self.shared.health().and_then(|()| self.shared.inbox.push_chore(Chore::Change(Box::new(work))));
         async move {
             queued?;
             answer.await.unwrap_or_else(|_| Err(self.lost().into()))
@@ -132,9 +130,8 @@ fn revoke(connection: &Connection, id: &str, now: Timestamp) -> rusqlite::Result
         "UPDATE api_keys SET revoked_at = ?2 WHERE public_id = ?1 AND revoked_at IS NULL",
         params![id, now.0],
     )?;
-    let found = connection
-        .query_row(&format!("{KEY} WHERE api_keys.public_id = ?1"), [id], key_of)
-        .optional()?;
+    let found =
+        connection.query_row(&format!("{KEY} WHERE api_keys.public_id = ?1"), [id], key_of).optional()?;
     Ok(found.ok_or(DirectoryError::Missing))
 }
 
@@ -154,7 +151,8 @@ impl Directory for SqliteStore {
 
     fn tenants(&self) -> PortFuture<'_, Answer<Vec<Tenant>>> {
         Box::pin(self.list(|connection| {
-            let mut statement = connection.prepare_cached("SELECT name, created_at FROM tenants ORDER BY name")?;
+            let mut statement =
+                connection.prepare_cached("SELECT name, created_at FROM tenants ORDER BY name")?;
             let rows = statement.query_map([], |row| {
                 let name: String = row.get(0)?;
                 let id = name.parse().map_err(|error| damaged(0, error))?;

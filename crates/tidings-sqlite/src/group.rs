@@ -11,8 +11,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use rusqlite::Connection;
-use tidings_core::port::store::{Batch, Policy, Refused};
 use tidings_core::port::Commits;
+use tidings_core::port::store::{Batch, Policy, Refused};
 use tidings_protocol::time::Timestamp;
 use tidings_protocol::{Cursor, Event, Seq, TenantId};
 
@@ -58,6 +58,8 @@ pub(crate) struct Ledger {
     /// A floor raised in this transaction.
     pub(crate) floor: Seq,
     pub(crate) counts: Option<KeyCounts>,
+    /// How many channels have a mark, once it was counted.
+    pub(crate) marks: Option<u64>,
 }
 
 impl Ledger {
@@ -133,9 +135,8 @@ impl<'a> Transaction<'a> {
         &mut self,
         work: impl FnOnce(&mut Self) -> Step<T>,
     ) -> Result<Result<T, Refused>, String> {
-        let run = |connection: &Connection, sql: &str| {
-            connection.prepare_cached(sql)?.execute([]).map(|_| ())
-        };
+        let run =
+            |connection: &Connection, sql: &str| connection.prepare_cached(sql)?.execute([]).map(|_| ());
         let text = |error: rusqlite::Error| error.to_string();
         self.wrote = false;
         self.stages.clear();
@@ -182,6 +183,7 @@ impl<'a> Transaction<'a> {
                 events: Vec::new(),
                 floor,
                 counts: None,
+                marks: None,
             };
             self.memory.ledgers.insert(row, ledger);
         }

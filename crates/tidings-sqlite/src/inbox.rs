@@ -127,6 +127,15 @@ impl Inbox {
         drop(self.filled.wait_timeout_while(state, patience, few));
     }
 
+    /// Accepts nothing more and drops what waits: nobody is left to take it.
+    pub(crate) fn abandon(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        let waiting = (state.commands.take_batch(usize::MAX, usize::MAX), std::mem::take(&mut state.chores));
+        drop(state);
+        drop(waiting);
+    }
+
     /// Accepts nothing more.
     pub(crate) fn close(&self) {
         self.lock().closed = true;

@@ -59,8 +59,8 @@ pub(crate) struct KeyCounts {
 impl KeyCounts {
     /// Reads what is stored.
     pub(crate) fn load(connection: &Connection, tenant: i64) -> rusqlite::Result<Self> {
-        let mut statement =
-            connection.prepare_cached("SELECT minute, keys FROM key_counts WHERE tenant = ?1 ORDER BY minute")?;
+        let mut statement = connection
+            .prepare_cached("SELECT minute, keys FROM key_counts WHERE tenant = ?1 ORDER BY minute")?;
         let rows = statement.query_map([tenant], |row| Ok((row.get(0)?, number(row.get(1)?))))?;
         let minutes = rows.collect::<rusqlite::Result<VecDeque<_>>>()?;
         let total = minutes.iter().map(|(_, keys)| keys).sum();
@@ -68,7 +68,12 @@ impl KeyCounts {
     }
 
     /// How many were used in the last 24 hours.
-    pub(crate) fn used(&mut self, connection: &Connection, tenant: i64, now: Timestamp) -> rusqlite::Result<u64> {
+    pub(crate) fn used(
+        &mut self,
+        connection: &Connection,
+        tenant: i64,
+        now: Timestamp,
+    ) -> rusqlite::Result<u64> {
         let oldest = now.0.div_euclid(MINUTE) - MINUTES;
         let mut forgot = false;
         while let Some((_, keys)) = self.minutes.front().filter(|(minute, _)| *minute <= oldest) {
@@ -93,7 +98,8 @@ impl KeyCounts {
         keys: u64,
     ) -> rusqlite::Result<()> {
         // A clock set back counts to the latest minute, so that the minutes stay in order.
-        let minute = self.minutes.back().map_or(i64::MIN, |(minute, _)| *minute).max(now.0.div_euclid(MINUTE));
+        let minute =
+            self.minutes.back().map_or(i64::MIN, |(minute, _)| *minute).max(now.0.div_euclid(MINUTE));
         match self.minutes.back_mut() {
             Some((last, count)) if *last == minute => *count += keys,
             _ => self.minutes.push_back((minute, keys)),

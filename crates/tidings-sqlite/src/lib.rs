@@ -23,6 +23,7 @@ mod floor;
 mod group;
 mod held;
 mod inbox;
+mod inspect;
 mod keys;
 mod lock;
 mod marks;
@@ -45,7 +46,11 @@ mod tenants;
 mod trim;
 mod writer;
 
+#[cfg(test)]
+mod plans;
+
 pub use error::OpenError;
+pub use inspect::{Inspection, inspect};
 pub use lock::{DirectoryLock, LockError};
 pub use options::{Durability, Options};
 pub use store::SqliteStore;

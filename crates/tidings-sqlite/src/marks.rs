@@ -23,7 +23,12 @@ pub(crate) fn place(connection: &Connection, tenant: i64, name: &str) -> rusqlit
 }
 
 /// Whether an event that is still stored was removed from a channel.
-pub(crate) fn is_trimmed(connection: &Connection, tenant: i64, name: &str, event: Seq) -> rusqlite::Result<bool> {
+pub(crate) fn is_trimmed(
+    connection: &Connection,
+    tenant: i64,
+    name: &str,
+    event: Seq,
+) -> rusqlite::Result<bool> {
     Ok(place(connection, tenant, name)?.is_some_and(|place| place.trimmed_to >= event))
 }
 

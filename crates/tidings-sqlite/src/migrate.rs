@@ -18,29 +18,33 @@ pub(crate) const fn newest() -> i64 {
     MIGRATIONS.len() as i64
 }
 
-/// Brings the file up to date.
-pub(crate) fn migrate(connection: &Connection, path: &Path) -> Result<(), OpenError> {
-    let found = recognise(connection, path)?;
-    if found > newest() {
-        return Err(OpenError::Newer { path: path.to_owned(), found, known: newest() });
-    }
+/// Brings a file from the version that was found to the newest.
+pub(crate) fn migrate(connection: &Connection, path: &Path, found: i64) -> Result<(), OpenError> {
     for (version, sql) in (1..).zip(MIGRATIONS).filter(|(version, _)| *version > found) {
         let script = format!(
             "BEGIN IMMEDIATE;\n{sql}\nPRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {version};\nCOMMIT;"
         );
-        if let Err(source) = connection.execute_batch(&script) {
-            // The file is closed next; an open transaction ends with it.
-            return Err(opening(path, source));
-        }
+        // After an error the file is closed, and an open transaction ends with it.
+        connection.execute_batch(&script).map_err(|source| opening(path, source))?;
     }
     Ok(())
 }
 
+/// The version of a file that this program can use: ours, or empty. Writes nothing.
+pub(crate) fn recognise(connection: &Connection, path: &Path) -> Result<i64, OpenError> {
+    let found = version(connection, path)?;
+    if found > newest() {
+        return Err(OpenError::Newer { path: path.to_owned(), found, known: newest() });
+    }
+    Ok(found)
+}
+
 /// The version of a file that is ours or empty.
-fn recognise(connection: &Connection, path: &Path) -> Result<i64, OpenError> {
+pub(crate) fn version(connection: &Connection, path: &Path) -> Result<i64, OpenError> {
     let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let read = || {
-        let tables = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?;
+        let tables =
+            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?;
         Ok((number("application_id")?, number("user_version")?, tables))
     };
     let (application, version, tables) = read().map_err(|source| opening(path, source))?;

@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
+use crate::connection;
 use crate::error::{OpenError, opening};
 use crate::lock::lock_file;
-use crate::migrate::migrate;
-use crate::options::Options;
+use crate::migrate::{migrate, recognise};
+use crate::options::{Durability, Options};
 use crate::readers::Readers;
 use crate::start::begin_run;
 use crate::store::{Shared, SqliteStore};
 use crate::writer::Writer;
-use crate::connection;
 
 /// 3.51.3: the first without the WAL-reset bug.
 const OLDEST_LIBRARY: i32 = 3_051_003;
@@ -25,18 +25,14 @@ pub(crate) fn open(path: &Path, options: Options) -> Result<Arc<SqliteStore>, Op
     }
     let lock = lock_file(&beside(path, "-lock"), path)?;
     make_private(path)?;
-    let mut connection =
-        connection::writer(path, options.durability).map_err(|source| opening(path, source))?;
-    check_and_migrate(&connection, path)?;
-    let tenants =
-        begin_run(&mut connection, options.clock.now()).map_err(|source| opening(path, source))?;
+    let mut connection = open_file(path, options.durability)?;
+    let tenants = begin_run(&mut connection, options.clock.now()).map_err(|source| opening(path, source))?;
     let readers = Readers::open(path, options.readers, options.read_queue)?;
     let shared = Arc::new(Shared::new(options, tenants));
     let mut writer = Writer::new(connection, Arc::clone(&shared));
-    writer.release_held().map_err(|reason| OpenError::Io {
-        path: path.to_owned(),
-        source: std::io::Error::other(reason),
-    })?;
+    writer
+        .release_held()
+        .map_err(|reason| OpenError::Io { path: path.to_owned(), source: std::io::Error::other(reason) })?;
     let thread = std::thread::Builder::new()
         .name("tidings-write".to_owned())
         .spawn(move || writer.run())
@@ -44,8 +40,14 @@ pub(crate) fn open(path: &Path, options: Options) -> Result<Arc<SqliteStore>, Op
     Ok(SqliteStore::assemble(shared, readers, thread, lock))
 }
 
-fn check_and_migrate(connection: &Connection, path: &Path) -> Result<(), OpenError> {
-    migrate(connection, path)
+/// Opens the file for writing and brings its shape up to date. What is not ours is left as it is.
+pub(crate) fn open_file(path: &Path, durability: Durability) -> Result<Connection, OpenError> {
+    let sql = |source| opening(path, source);
+    let connection = connection::writer(path).map_err(sql)?;
+    let version = recognise(&connection, path)?;
+    connection::configure(&connection, durability).map_err(sql)?;
+    migrate(&connection, path, version)?;
+    Ok(connection)
 }
 
 /// `tidings.db` with something behind its name.

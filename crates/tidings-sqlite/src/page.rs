@@ -88,7 +88,12 @@ impl Page<'_> {
     }
 
     /// Exact channels alone. Answers the marks, and whether the log was seen to its end.
-    fn merge(&mut self, names: &[&ChannelName], floor: Seq, runs: &Runs) -> rusqlite::Result<(Vec<Trimmed>, bool)> {
+    fn merge(
+        &mut self,
+        names: &[&ChannelName],
+        floor: Seq,
+        runs: &Runs,
+    ) -> rusqlite::Result<(Vec<Trimmed>, bool)> {
         let mut trimmed: Vec<Trimmed> = Vec::new();
         let mut channels = Vec::with_capacity(names.len());
         for name in names {

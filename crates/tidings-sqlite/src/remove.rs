@@ -25,7 +25,8 @@ pub(crate) struct Header {
 
 fn header(row: &Row<'_>) -> rusqlite::Result<Header> {
     let channel: String = row.get(3)?;
-    let names = std::iter::once(channel.as_str()).chain(also(row, 4)?).filter_map(|name| name.parse().ok()).collect();
+    let names =
+        std::iter::once(channel.as_str()).chain(also(row, 4)?).filter_map(|name| name.parse().ok()).collect();
     let key: Option<String> = row.get(6)?;
     let fingerprint: Option<[u8; 16]> = row.get(7)?;
     Ok(Header {

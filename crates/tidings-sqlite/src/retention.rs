@@ -78,7 +78,8 @@ impl Retention {
             return;
         }
         tenants.sort_unstable();
-        let turn: Vec<i64> = tenants.iter().copied().filter(|row| *row > self.tenant_after).take(TENANTS).collect();
+        let turn: Vec<i64> =
+            tenants.iter().copied().filter(|row| *row > self.tenant_after).take(TENANTS).collect();
         self.tenant_after = if turn.len() < TENANTS { 0 } else { turn.last().copied().unwrap_or(0) };
         self.work.push_back(Work::Stubs);
         self.work.extend(turn.iter().map(|row| Work::Marks(*row)));
@@ -109,10 +110,7 @@ impl Retention {
 }
 
 /// Does about `rows` rows of work. Answers who is to be told after the commit that all is done.
-pub(crate) fn slice(
-    transaction: &mut Transaction<'_>,
-    rows: usize,
-) -> Step<Vec<Done>> {
+pub(crate) fn slice(transaction: &mut Transaction<'_>, rows: usize) -> Step<Vec<Done>> {
     let mut left = rows;
     let mut done = Vec::new();
     while left > 0 {

@@ -112,7 +112,8 @@ pub(crate) fn is_wanted(row: &Row<'_>, filter: &Filter) -> Result<bool> {
     let category = text(row, 6)?;
     let of_type = filter.types.is_empty() || filter.types.iter().any(|wanted| wanted.as_str() == kind);
     let of_category = filter.categories.is_empty()
-        || category.is_some_and(|category| filter.categories.iter().any(|wanted| wanted.as_str() == category));
+        || category
+            .is_some_and(|category| filter.categories.iter().any(|wanted| wanted.as_str() == category));
     Ok(of_type && of_category)
 }
 

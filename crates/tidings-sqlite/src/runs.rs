@@ -37,7 +37,9 @@ impl Runs {
     /// Whether the cursor lies in the range of its run.
     pub(crate) fn know(&self, cursor: Cursor, head: Seq) -> bool {
         self.all().any(|run| {
-            run.lineage == cursor.lineage && run.began <= cursor.seq && cursor.seq <= run.ended.unwrap_or(head)
+            run.lineage == cursor.lineage
+                && run.began <= cursor.seq
+                && cursor.seq <= run.ended.unwrap_or(head)
         })
     }
 

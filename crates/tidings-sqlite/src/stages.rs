@@ -20,7 +20,10 @@ pub(crate) type StageKey = (i64, String);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Now, by a clock that nobody sets.
-#[expect(clippy::disallowed_methods, reason = "the timers behind the wall clock: a held value waits one window at most")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the timers behind the wall clock: a held value waits one window at most"
+)]
 pub(crate) fn monotonic() -> Instant {
     Instant::now()
 }
@@ -117,7 +120,12 @@ impl Stages {
 }
 
 /// Keeps a value in place of the one held before.
-pub(crate) fn keep(connection: &Connection, key: &StageKey, due: Timestamp, value: &str) -> rusqlite::Result<()> {
+pub(crate) fn keep(
+    connection: &Connection,
+    key: &StageKey,
+    due: Timestamp,
+    value: &str,
+) -> rusqlite::Result<()> {
     connection
         .prepare_cached("INSERT OR REPLACE INTO held (tenant, stage, due_at, value) VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![key.0, key.1, due.0, value])?;

@@ -77,7 +77,12 @@ impl SqliteStore {
         open::open(path, options)
     }
 
-    pub(crate) fn assemble(shared: Arc<Shared>, readers: Readers, writer: JoinHandle<()>, lock: File) -> Arc<Self> {
+    pub(crate) fn assemble(
+        shared: Arc<Shared>,
+        readers: Readers,
+        writer: JoinHandle<()>,
+        lock: File,
+    ) -> Arc<Self> {
         Arc::new(Self { shared, readers, writer: Mutex::new(Some(writer)), lock: Mutex::new(Some(lock)) })
     }
 
@@ -156,7 +161,11 @@ impl Log for SqliteStore {
         Box::pin(std::future::ready(resolution))
     }
 
-    fn read<'a>(&'a self, tenant: &'a TenantId, query: &'a Query) -> PortFuture<'a, Result<LogPage, StorageError>> {
+    fn read<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        query: &'a Query,
+    ) -> PortFuture<'a, Result<LogPage, StorageError>> {
         Box::pin(async move {
             let (tenant, query) = (self.tenant(tenant)?, query.clone());
             self.readers.read(move |connection| page::read(connection, &tenant, &query)).await

@@ -10,7 +10,7 @@ use tidings_protocol::{ChannelName, Seq};
 use crate::error::{Step, Stop};
 use crate::group::Transaction;
 use crate::remove::{self, Header};
-use crate::row::sql;
+use crate::row::{self, sql};
 
 /// Removes up to `rows` of the tenant's oldest events that are too old or at or under the floor. Answers how many it
 /// looked at, and whether that was all.
@@ -18,9 +18,8 @@ pub(crate) fn prefix(transaction: &mut Transaction<'_>, tenant: i64, rows: usize
     let floor = enter(transaction, tenant)?;
     let (connection, now) = (transaction.connection, transaction.now);
     let age = i64::try_from(transaction.policy.retention_age.as_millis()).unwrap_or(i64::MAX);
-    let is_due = |event: &Header| {
-        event.id.seq <= floor || (age > 0 && now.0.saturating_sub(event.time.0) > age)
-    };
+    let is_due =
+        |event: &Header| event.id.seq <= floor || (age > 0 && now.0.saturating_sub(event.time.0) > age);
     // Mostly nothing is due, and one row tells.
     let first = remove::oldest(connection, tenant, 1)?;
     if !first.first().is_some_and(is_due) {
@@ -38,7 +37,7 @@ pub(crate) fn prefix(transaction: &mut Transaction<'_>, tenant: i64, rows: usize
         }
     }
     for (channel, through) in marks {
-        mark(transaction, channel, through)?;
+        mark(transaction, tenant, channel, through)?;
     }
     let finished = used < rows && (events.len() < rows || events.last().is_some_and(|event| !is_due(event)));
     Ok((used, finished))
@@ -75,9 +74,9 @@ pub(crate) fn channel(
             remove::forget(transaction, tenant, &event)?;
         }
     }
-    let through = crate::row::seq(last);
+    let through = row::seq(last);
     if through > floor {
-        mark(transaction, id, through)?;
+        mark(transaction, tenant, id, through)?;
     }
     Ok((2 * seqs.len(), take == excess))
 }
@@ -133,10 +132,16 @@ fn is_elsewhere(
     Ok(false)
 }
 
-fn mark(transaction: &Transaction<'_>, channel: i64, through: Seq) -> rusqlite::Result<()> {
-    transaction
-        .connection
-        .prepare_cached("UPDATE channels SET trimmed_to = ?2 WHERE id = ?1 AND trimmed_to < ?2")?
-        .execute([channel, sql(through.0)])?;
+/// Notes the last number that was removed from a channel.
+fn mark(transaction: &mut Transaction<'_>, tenant: i64, channel: i64, through: Seq) -> Step<()> {
+    let set = |sql: &str| {
+        let mut update = transaction.connection.prepare_cached(sql)?;
+        update.execute([channel, row::sql(through.0)])
+    };
+    if set("UPDATE channels SET trimmed_to = ?2 WHERE id = ?1 AND trimmed_to = 0")? == 0 {
+        set("UPDATE channels SET trimmed_to = ?2 WHERE id = ?1 AND trimmed_to < ?2")?;
+    } else if let Some(marks) = &mut transaction.ledger(tenant)?.marks {
+        *marks += 1;
+    }
     Ok(())
 }

@@ -50,8 +50,10 @@ struct Guard(Arc<Shared>);
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.0.fail("the writer's thread has ended");
-        self.0.inbox.close();
+        if std::thread::panicking() {
+            self.0.fail("the writer's thread has panicked");
+            self.0.inbox.abandon();
+        }
     }
 }
 
@@ -62,7 +64,7 @@ impl Writer {
 
     /// Writes until the inbox is closed and empty.
     pub(crate) fn run(mut self) {
-        let guard = Guard(Arc::clone(&self.shared));
+        let _guard = Guard(Arc::clone(&self.shared));
         loop {
             if self.last_group > 1 {
                 self.shared.inbox.gather(self.last_group, GATHER);
@@ -82,7 +84,6 @@ impl Writer {
             }
         }
         self.memory.retention.fail(&StorageError::Unavailable("the store is being closed".into()));
-        drop(guard);
     }
 
     /// How long there is nothing to do if nobody comes.
@@ -207,8 +208,8 @@ impl Writer {
         &mut self,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T, String>,
     ) -> Result<T, String> {
-        self.wrote = true;
         let options = &self.shared.options;
+        let before = self.connection.total_changes();
         let transaction = Transaction::new(
             &self.connection,
             &mut self.memory,
@@ -216,7 +217,9 @@ impl Writer {
             &self.shared.tenants,
             options.clock.now(),
         );
-        transact(transaction, &*options.commits, work)
+        let done = transact(transaction, &*options.commits, work);
+        self.wrote |= self.connection.total_changes() != before;
+        done
     }
 }
 
@@ -234,13 +237,13 @@ fn release(transaction: &mut Transaction<'_>, keys: &[stages::StageKey]) -> Resu
     Ok(())
 }
 
-fn slice(
-    transaction: &mut Transaction<'_>,
-    rows: usize,
-) -> Result<Vec<Done>, String> {
+fn slice(transaction: &mut Transaction<'_>, rows: usize) -> Result<Vec<Done>, String> {
     // A refusal here is a bug, and half a slice is no state to commit.
     retention::slice(transaction, rows).map_err(|stop| match stop {
         Stop::Fail(reason) => reason,
         Stop::Refuse(refused) => refused.to_string(),
     })
 }
+
+#[cfg(test)]
+mod tests;

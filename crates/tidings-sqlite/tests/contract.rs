@@ -1,5 +1,7 @@
 //! The contract of Log, Store and Directory, on a file in a directory of its own.
 
+#![allow(clippy::unwrap_used, reason = "a test may end by it")]
+
 mod harness;
 
 tidings_contract::contract_tests!(harness::FileHarness::new());

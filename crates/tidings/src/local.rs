@@ -50,7 +50,7 @@ pub(crate) async fn ask<T: DeserializeOwned>(settings: &Settings, request: Reque
     let deadline = Instant::now() + PATIENCE;
     let answer = loop {
         match parts::lock(directory) {
-            Ok(lock) => break directly(settings, request, lock).await?,
+            Ok(lock) => break directly(directory, request, lock).await?,
             Err(LockError::Held(_)) => {}
             Err(other) => return Err(Failure::new(other.to_string())),
         }
@@ -91,10 +91,13 @@ fn unreachable(directory: &Path, error: &io::Error) -> Failure {
     })
 }
 
-async fn directly(settings: &Settings, request: Request, lock: parts::Lock) -> Result<Value, Failure> {
-    let directory = parts::open_directory(settings, lock)?;
-    let admin = Admin::new(directory, parts::clock(), Arc::new(NothingOpen));
-    admin.carry_out(request).await.map_err(|error| Failure::new(error.to_string()))
+async fn directly(directory: &Path, request: Request, lock: parts::Lock) -> Result<Value, Failure> {
+    let store = parts::open_for_command(directory)?;
+    let admin = Admin::new(Arc::clone(&store) as _, parts::clock(), Arc::new(NothingOpen));
+    let outcome = admin.carry_out(request).await;
+    store.close();
+    drop(lock);
+    outcome.map_err(|error| Failure::new(error.to_string()))
 }
 
 async fn converse(mut stream: UnixStream, request: &Request) -> Result<Value, Failure> {

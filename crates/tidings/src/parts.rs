@@ -4,13 +4,14 @@
 //! reads the log. Leaves out: everything that the adapters do.
 
 use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use tidings_core::Hub;
-use tidings_core::port::store::{Batch, Commits};
-use tidings_core::port::{Clock, Directory};
+use tidings_core::port::Clock;
+use tidings_core::port::store::{Batch, Commits, Policy};
 use tidings_server::clock::wall_time;
 use tidings_sqlite::{DirectoryLock, LockError, Options, SqliteStore};
 
@@ -73,17 +74,50 @@ impl Commits for Relay {
     }
 }
 
-/// Opens the store.
+/// Opens the store for a server.
 ///
 /// # Errors
 /// The database cannot be opened; the message says why and what to do.
-pub(crate) fn open_store(settings: &Settings, commits: Arc<dyn Commits>) -> Result<SqliteStore, Failure> {
+pub(crate) fn open_store(settings: &Settings, commits: Arc<dyn Commits>) -> Result<Arc<SqliteStore>, Failure> {
     let mut options = Options::new(clock(), commits);
     options.policy = settings.policy.clone();
     options.durability = match settings.durability {
         Durability::Fsync => tidings_sqlite::Durability::Fsync,
         Durability::Os => tidings_sqlite::Durability::Os,
     };
-    let path = database(&settings.data_dir);
-    SqliteStore::open(&path, options).map_err(|error| Failure::new(error.to_string()))
+    open(&settings.data_dir, options)
+}
+
+/// Opens the store for a command: nobody is told of anything, and nothing is removed, whatever configuration the
+/// command was or was not given.
+///
+/// # Errors
+/// As [`open_store`]; and where the database belongs to another user, who could not open it again afterwards.
+pub(crate) fn open_for_command(directory: &Path) -> Result<Arc<SqliteStore>, Failure> {
+    refuse_foreign(&database(directory))?;
+    let mut options = Options::new(clock(), Arc::new(Relay::default()));
+    options.policy = KEEP_ALL;
+    options.readers = 1;
+    open(directory, options)
+}
+
+/// Removes nothing.
+const KEEP_ALL: Policy =
+    Policy { retention_age: Duration::ZERO, events_per_channel: 0, idempotency_keys: 0, trim_marks: i64::MAX as u64 };
+
+fn open(directory: &Path, options: Options) -> Result<Arc<SqliteStore>, Failure> {
+    SqliteStore::open(&database(directory), options).map_err(|error| Failure::new(error.to_string()))
+}
+
+fn refuse_foreign(database: &Path) -> Result<(), Failure> {
+    let Ok(found) = std::fs::metadata(database) else { return Ok(()) };
+    let user = nix::unistd::geteuid().as_raw();
+    if found.uid() == user {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "{} belongs to user {}, and you are user {user}: run this as that user, or while the server runs",
+        database.display(),
+        found.uid()
+    )))
 }

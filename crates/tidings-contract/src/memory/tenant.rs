@@ -116,6 +116,8 @@ impl TenantState {
             on.retain(|seq| *seq <= keep);
         }
         self.index.retain(|_, on| !on.is_empty());
+        self.floor.seq = self.floor.seq.min(keep);
+        self.marks.retain(|_, mark| mark.seq <= keep);
         self.keys.retain(|_, key| key.id.seq <= keep);
         self.ended.retain(|_, ended| ended.by <= keep);
         self.records.retain(|_, record| record.at.seq <= keep);

@@ -1,12 +1,12 @@
 //! Cursors and lineages: which positions a log knows as its own.
 
 use tidings_core::port::log::{Query, Resolution};
-use tidings_core::port::store::Policy;
+use tidings_core::port::store::{Changes, Policy, Receipt};
 use tidings_core::port::{Directory, Log};
-use tidings_protocol::{Cursor, Lineage, Seq};
+use tidings_protocol::{Cursor, ErrorCode, Lineage, Seq};
 
 use super::Harness;
-use super::kit::{Bench, DAY, draft, numbers, query, tenant};
+use super::kit::{Bench, DAY, draft, keyed, numbers, put, query, record_key, tenant, terminal};
 
 /// A lineage counts from the head at which it began to the head at the next start, both included, and nowhere else.
 pub async fn every_lineage_counts_in_its_range(harness: impl Harness) {
@@ -112,6 +112,28 @@ pub async fn a_restored_backup_knows_only_its_own_history(harness: impl Harness)
     let ids: Vec<Cursor> = bench.read_all(&["a"]).await.iter().map(|event| event.id).collect();
     assert_eq!(texts(&ids[..6]), texts(&[first, second].concat()));
     assert!(lost_in_the_run.iter().all(|lost| !ids.contains(lost)), "a number used again has another id");
+}
+
+/// A restored backup is whole: keys, ends and records are as they were when it was taken.
+pub async fn what_a_backup_does_not_hold_never_happened(harness: impl Harness) {
+    let mut bench = Bench::start(harness).await;
+    let kept = bench.publish(keyed("a", "kept")).await;
+    bench.publish(terminal("over")).await;
+    let write = |text: &str| Changes { records: vec![put("r", text)], ..Changes::default() };
+    bench.change(write("1")).await.unwrap();
+    let backup = bench.harness.backup().await;
+    let lost = bench.publish(keyed("a", "lost")).await;
+    bench.publish(terminal("b")).await;
+    bench.change(write("2")).await.unwrap();
+    bench.close().await;
+    bench.harness.restore(&backup).await;
+    bench.open().await;
+    assert_eq!(bench.record(&record_key("r")).await.map(|record| record.body), Some("1".to_owned()));
+    assert_eq!(bench.publish(keyed("a", "kept")).await, Receipt { duplicate: true, ..kept });
+    assert_eq!(bench.refusal(vec![draft("over")]).await, ErrorCode::ChannelEnded);
+    let again = bench.publish(keyed("a", "lost")).await;
+    assert!(!again.duplicate && again.id.seq == lost.id.seq && again.id != lost.id);
+    bench.publish(draft("b")).await;
 }
 
 /// After a lost tail the cursors of the lost part are unknown, of whatever lineage; those before are still known.

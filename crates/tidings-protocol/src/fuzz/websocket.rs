@@ -26,6 +26,9 @@ fn frames(role: Role, data: &[u8]) {
     };
     let [whole, bytes, pieces] = cuttings(choices.rest);
     let outcome = read(role, limits, &whole);
+    let mut expected = Vec::new();
+    let result = reference(role, limits, choices.rest, &mut expected);
+    assert_eq!(outcome, (expected, result), "the decoder and the RFC disagree");
     for cutting in [bytes, pieces] {
         assert_eq!(read(role, limits, &cutting), outcome, "cutting matters");
     }
@@ -186,4 +189,90 @@ fn read_into(
         assert!(decoder.buffered() <= limits.message_bytes + 125 + 14);
     }
     Ok(())
+}
+
+/// RFC 6455, 5 and 7, in the simplest way, on a stream that is there whole: frame by frame, every payload copied.
+fn reference(
+    role: Role,
+    limits: Limits,
+    mut rest: &[u8],
+    messages: &mut Vec<Message<'static>>,
+) -> Result<(), Violation> {
+    let mut begun: Option<(u8, Vec<u8>, u32)> = None;
+    while let Some(&first) = rest.first() {
+        let (fin, opcode) = (first >= 0x80, first % 16);
+        check_first(first, begun.is_some())?;
+        let Some(&second) = rest.get(1) else { break };
+        match (role, second >= 0x80) {
+            (Role::Server, false) => return Err(Violation::Unmasked),
+            (Role::Client, true) => return Err(Violation::Masked),
+            _ if opcode >= 8 && second % 128 > 125 => return Err(Violation::ControlTooLong),
+            _ => {}
+        }
+        let width = [0, 2, 8][usize::from(second % 128).saturating_sub(125)];
+        let keys = if role == Role::Server { 4 } else { 0 };
+        let Some((head, after)) = rest.split_at_checked(2 + width + keys) else { break };
+        let len = head[2..2 + width].iter().fold(0, |len: u64, &byte| len << 8 | u64::from(byte));
+        let len = if width == 0 { u64::from(second % 128) } else { len };
+        match width {
+            2 if len < 126 => return Err(Violation::LengthNotMinimal),
+            8 if len < 65_536 => return Err(Violation::LengthNotMinimal),
+            8 if len > i64::MAX as u64 => return Err(Violation::LengthTooLarge),
+            _ => {}
+        }
+        if opcode < 8 {
+            let (_, payload, fragments) = begun.get_or_insert((opcode, Vec::new(), 0));
+            if payload.len() as u64 + len > limits.message_bytes as u64 {
+                return Err(Violation::TooBig);
+            }
+            *fragments += 1;
+            if *fragments > limits.fragments {
+                return Err(Violation::TooManyFragments);
+            }
+        }
+        let Some((payload, after)) = after.split_at_checked(len as usize) else { break };
+        let key = if keys == 0 { &[0; 4] } else { &head[2 + width..] };
+        let payload: Vec<u8> = payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
+        rest = after;
+        if opcode >= 8 {
+            messages.push(whole_message(opcode, payload)?);
+        } else if let Some((_, so_far, _)) = &mut begun {
+            so_far.extend(payload);
+        }
+        if opcode == 8 {
+            break;
+        }
+        if let Some((opcode, payload, _)) = begun.take_if(|_| fin && opcode < 8) {
+            messages.push(whole_message(opcode, payload)?);
+        }
+    }
+    Ok(())
+}
+
+fn check_first(first: u8, is_begun: bool) -> Result<(), Violation> {
+    match (first & 0x70, first & 0x0F) {
+        (1.., _) => Err(Violation::ReservedBits),
+        (_, opcode @ (3..=7 | 11..)) => Err(Violation::UnknownOpcode(opcode)),
+        (_, 0) if !is_begun => Err(Violation::NothingToContinue),
+        (_, 1 | 2) if is_begun => Err(Violation::UnfinishedMessage),
+        (_, 8..) if first < 0x80 => Err(Violation::FragmentedControl),
+        _ => Ok(()),
+    }
+}
+
+fn whole_message(opcode: u8, payload: Vec<u8>) -> Result<Message<'static>, Violation> {
+    match (opcode, payload.as_slice()) {
+        (1, _) => String::from_utf8(payload).map(Message::text).map_err(|_| Violation::InvalidUtf8),
+        (2, _) => Ok(Message::binary(payload)),
+        (8, []) => Ok(Message::Close(None)),
+        (8, [_]) => Err(Violation::CloseTooShort),
+        (8, [high, low, reason @ ..]) => {
+            let number = u16::from(*high) * 256 + u16::from(*low);
+            let code = CloseCode::new(number).ok_or(Violation::InvalidCloseCode(number))?;
+            let reason = str::from_utf8(reason).map_err(|_| Violation::InvalidCloseReason)?;
+            Ok(Message::close(code, reason.to_owned()))
+        }
+        (9, _) => Ok(Message::Ping(control(payload).unwrap_or_default())),
+        _ => Ok(Message::Pong(control(payload).unwrap_or_default())),
+    }
 }

@@ -220,7 +220,7 @@ impl Decoder {
             None => (line, &[][..]),
         };
         // Lines end at ASCII bytes, so decoding them one by one replaces exactly what decoding the whole stream would.
-        let text = || String::from_utf8_lossy(value.strip_prefix(b" ").unwrap_or(value));
+        let text = || utf8_lossy(value.strip_prefix(b" ").unwrap_or(value));
         match name {
             b"" => {
                 replace(&mut self.comment, &text());
@@ -269,6 +269,11 @@ impl Decoder {
         *self = Self { failed: true, ..Self::resuming(self.limit, mem::take(&mut self.last_id)) };
         TooLarge { limit: self.limit }
     }
+}
+
+/// As `String::from_utf8_lossy`, which looks at each byte; what is UTF-8 already is told by many at a time.
+fn utf8_lossy(bytes: &[u8]) -> Cow<'_, str> {
+    str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 /// "Only ASCII digits" (WHATWG HTML 9.2.6); no digits at all are taken for none.

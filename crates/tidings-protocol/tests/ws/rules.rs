@@ -47,6 +47,15 @@ fn messages_are_encoded_like_the_examples_of_the_rfc() {
 #[test]
 fn lengths_are_read_as_written_around_every_change_of_their_form() {
     let limits = Limits { message_bytes: 70_000, fragments: 1 };
+    let head_len = |len, mask| {
+        let head = FrameHead { fin: true, opcode: Opcode::Binary, len, mask };
+        let mut out = Vec::new();
+        head.write(&mut out);
+        assert_eq!(out.len(), head.encoded_len());
+        out.len()
+    };
+    assert_eq!([0, 125, 126, 65_535, 65_536].map(|len| head_len(len, None)), [2, 2, 4, 4, 10]);
+    assert_eq!([0, 125, 126, 65_535, 65_536].map(|len| head_len(len, Some(KEY))), [6, 6, 8, 8, 14]);
     for len in [0, 1, 7, 8, 9, 124, 125, 126, 127, 128, 65_534, 65_535, 65_536, 65_537] {
         let payload: Vec<u8> = (0..len).map(|at| (at % 251) as u8).collect();
         let message = Message::binary(payload.clone());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName};
 use tidings_core::feed::Frame;
 use tidings_core::hub::{Mailbox, TenantHub};
 use tidings_core::port::directory::Right;

@@ -15,7 +15,7 @@ use tidings_protocol::control::Control;
 use tidings_protocol::limits::STREAM_TRAILING_BYTES;
 use tidings_protocol::sse::{Block, FieldValue, HEARTBEAT};
 use tidings_protocol::{Cursor, EndReason};
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::ReadBuf;
 use tokio::time::Sleep;
 
 use super::io::StreamIo;

@@ -16,7 +16,7 @@ use tidings_protocol::EndReason;
 use tidings_protocol::control::Control;
 use tidings_protocol::socket;
 use tidings_protocol::ws::{CloseCode, ControlPayload, Decoder, Limits, Message, Role};
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::ReadBuf;
 use tokio::time::Sleep;
 
 use super::io::StreamIo;

@@ -15,12 +15,12 @@ use tidings_protocol::{Cursor, Seq, TenantId};
 use tidings_sqlite::{Options, SqliteStore};
 
 /// One file.
-pub struct FileHarness {
+pub(crate) struct FileHarness {
     directory: TempDir,
 }
 
 impl FileHarness {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { directory: tempfile::tempdir().unwrap() }
     }
 
@@ -30,17 +30,15 @@ impl FileHarness {
 }
 
 /// An open store.
-pub struct Node(Arc<SqliteStore>);
+pub(crate) struct Node(Arc<SqliteStore>);
 
 impl Harness for FileHarness {
     type Node = Node;
     type Backup = Vec<u8>;
 
     async fn open(&self, opening: Opening) -> Node {
-        let options = Options {
-            policy: opening.policy,
-            ..Options::new(Arc::new(opening.clock), opening.commits)
-        };
+        let options =
+            Options { policy: opening.policy, ..Options::new(Arc::new(opening.clock), opening.commits) };
         Node(SqliteStore::open(&self.path(), options).unwrap())
     }
 
@@ -76,8 +74,9 @@ impl Harness for FileHarness {
     async fn cut_tail(&self, tenant: &TenantId, keep: Seq) {
         let file = Connection::open(self.path()).unwrap();
         let keep = i64::try_from(keep.0).unwrap();
-        let row: i64 =
-            file.query_row("SELECT id FROM tenants WHERE name = ?1", [tenant.as_str()], |row| row.get(0)).unwrap();
+        let row: i64 = file
+            .query_row("SELECT id FROM tenants WHERE name = ?1", [tenant.as_str()], |row| row.get(0))
+            .unwrap();
         for statement in [
             "DELETE FROM events WHERE tenant = ?1 AND seq > ?2",
             "DELETE FROM channel_events WHERE seq > ?2 AND channel IN (SELECT id FROM channels WHERE tenant = ?1)",
@@ -118,7 +117,11 @@ impl Log for Node {
         self.0.resolve(tenant, cursor)
     }
 
-    fn read<'a>(&'a self, tenant: &'a TenantId, query: &'a Query) -> PortFuture<'a, Result<LogPage, StorageError>> {
+    fn read<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        query: &'a Query,
+    ) -> PortFuture<'a, Result<LogPage, StorageError>> {
         self.0.read(tenant, query)
     }
 }
@@ -154,7 +157,10 @@ impl Directory for Node {
         self.0.add_key(key, hash)
     }
 
-    fn keys<'a>(&'a self, tenant: Option<&'a TenantId>) -> PortFuture<'a, Result<Vec<ApiKey>, DirectoryError>> {
+    fn keys<'a>(
+        &'a self,
+        tenant: Option<&'a TenantId>,
+    ) -> PortFuture<'a, Result<Vec<ApiKey>, DirectoryError>> {
         self.0.keys(tenant)
     }
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::key::{Field, Key};
 use super::{Loaded, Origin, keys};
 
 /// As a configuration file: every key with its value, and where it came from behind it.
@@ -11,19 +12,25 @@ pub(crate) fn text(loaded: &Loaded) -> String {
         let separator = if out.is_empty() { "" } else { "\n" };
         out.push_str(&format!("{separator}# {}\n", group.title));
         for key in group.keys {
-            let origin = origin(loaded, key.name);
-            out.push_str(&match key.show(&loaded.settings) {
-                Some(value) => format!("{} = {value}  # {origin}\n", key.name),
-                None => format!("# {} is not set\n", key.name),
-            });
+            out.push_str(&line(key, loaded));
         }
     }
     out
 }
 
+fn line(key: &Key, loaded: &Loaded) -> String {
+    let (name, origin) = (key.name, origin(loaded, key.name));
+    match (key.show(&loaded.settings), key.field) {
+        (None, _) => format!("# {name} is not set\n"),
+        // Not as a value: what is printed may be used as a file.
+        (Some(_), Field::Secret(_)) => format!("# {name} is set, and not shown  # {origin}\n"),
+        (Some(value), _) => format!("{name} = {value}  # {origin}\n"),
+    }
+}
+
 /// As JSON: `{"keys":[{"key","value","source"}]}`.
 pub(crate) fn json(loaded: &Loaded) -> Value {
-    let row = |key: &super::key::Key| {
+    let row = |key: &Key| {
         json!({
             "key": key.name,
             "value": key.show(&loaded.settings),

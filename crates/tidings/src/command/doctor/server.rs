@@ -1,0 +1,65 @@
+//! The server: whether one runs here, and whether it answers.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use http::Method;
+use tidings_server::admin::request::{Request, Status};
+use tidings_sqlite::LockError;
+
+use super::check::Check;
+use crate::client::Client;
+use crate::client::target::Target;
+use crate::config::Settings;
+use crate::failure::Failure;
+use crate::{local, parts};
+
+const NAME: &str = "server";
+
+/// Whether the directory is free, or its server answers on socket and network.
+pub(super) async fn check(settings: &Settings) -> Vec<Check> {
+    match parts::lock(&settings.data_dir) {
+        Ok(_) => return vec![Check::ok(NAME, "none runs in this directory")],
+        Err(LockError::Held(_)) => {}
+        Err(other) => return vec![Check::fail(NAME, other.to_string(), "run this as the server's user")],
+    }
+    let status: Result<Status, Failure> = local::ask(settings, Request::Status {}).await;
+    let Status { version, pid, started_at, .. } = match status {
+        Ok(status) => status,
+        Err(error) => return vec![Check::fail(NAME, error.to_string(), "look at its logs; restart it")],
+    };
+    let found = format!("{version} runs as process {pid} since {started_at}");
+    let mut checks = vec![if version == env!("CARGO_PKG_VERSION") {
+        Check::ok(NAME, found)
+    } else {
+        Check::warn(NAME, format!("{found}; this is {}", env!("CARGO_PKG_VERSION")), "restart it to upgrade")
+    }];
+    for address in &settings.server.listen {
+        checks.push(reach(*address).await);
+    }
+    checks
+}
+
+async fn reach(address: SocketAddr) -> Check {
+    let name = "network";
+    if address.port() == 0 {
+        return Check::ok(name, "the port is any free one, which the server's ready line tells");
+    }
+    let reachable = SocketAddr::new(local_of(address.ip()), address.port());
+    let client = Client::new(Target::at(reachable));
+    match client.ask(Method::GET, "/readyz", Vec::new()).await {
+        Ok(_) => Check::ok(name, format!("it takes requests at {address}")),
+        Err(trouble) => {
+            let advice = "was it started with other flags? `tidings config print` shows what this command assumes";
+            Check::fail(name, format!("{address}: {}", Failure::from(trouble)), advice)
+        }
+    }
+}
+
+/// Where a server that listens everywhere is found from here.
+fn local_of(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        other => other,
+    }
+}
