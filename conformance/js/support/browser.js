@@ -10,7 +10,7 @@ const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
 export class Browser {
   #server;
   #browser;
-  /** Requests that were forwarded: `{path, lastEventId}`. */
+  /** Requests that were forwarded, and what came back so far: `{path, lastEventId, text}`. */
   forwarded = [];
 
   static async start() {
@@ -22,9 +22,20 @@ export class Browser {
       executablePath,
       args: ['--no-sandbox', '--disable-background-networking'],
     });
-    browser.page = await browser.#browser.newPage();
-    await browser.page.goto(browser.origin);
+    browser.page = await browser.newPage();
     return browser;
+  }
+
+  /** A page of the web server, by default under its own origin. */
+  async newPage(origin = this.origin) {
+    const page = await this.#browser.newPage();
+    await page.goto(origin);
+    return page;
+  }
+
+  /** The same web server under a name of which Tidings has not been told. */
+  get strangeOrigin() {
+    return this.origin.replace('127.0.0.1', 'localhost');
   }
 
   /** Lets the web server pass `/forward…` on to a Tidings server with a credential, as an application's backend does. */
@@ -41,11 +52,13 @@ export class Browser {
     const { port, key } = this.#target;
     const lastEventId = asked.headers['last-event-id'];
     const path = asked.url.slice('/forward'.length);
-    this.forwarded.push({ path, lastEventId });
+    const seen = { path, lastEventId, text: '' };
+    this.forwarded.push(seen);
     const headers = { authorization: `Bearer ${key}`, ...(lastEventId && { 'last-event-id': lastEventId }) };
     const upstream = request({ host: '127.0.0.1', port, path, headers }, (response) => {
       answer.writeHead(response.statusCode, response.headers);
       response.pipe(answer);
+      response.on('data', (bytes) => (seen.text += bytes));
       response.on('error', () => answer.destroy());
     });
     // A server that is away is a network error to the page, not an answer.

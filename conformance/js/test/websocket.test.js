@@ -185,8 +185,7 @@ test('a page opens a WebSocket with a ticket, and its origin must be listed', as
   assert.equal(event.id, event.data.id);
   assert.ok(seen.wasClean);
 
-  const page = await browser.page.context().newPage();
-  await page.goto(browser.origin.replace('127.0.0.1', 'localhost'));
+  const page = await browser.newPage(browser.strangeOrigin);
   const refused = await connect(page, await url());
   assert.equal(refused.code, 4403);
   assert.deepEqual(refused.frames.map((frame) => frame.event), ['$end']);

@@ -48,7 +48,13 @@ pub struct Feed {
 impl Feed {
     /// Puts a session to work. `page_bytes` bounds what the ring gives in one go.
     #[must_use]
-    pub fn new(session: Session, mailbox: Arc<Mailbox>, hub: Arc<TenantHub>, pages: Arc<Pages>, page_bytes: usize) -> Self {
+    pub fn new(
+        session: Session,
+        mailbox: Arc<Mailbox>,
+        hub: Arc<TenantHub>,
+        pages: Arc<Pages>,
+        page_bytes: usize,
+    ) -> Self {
         Self { session, mailbox, membership: Membership::default(), hub, pages, reading: None, page_bytes }
     }
 

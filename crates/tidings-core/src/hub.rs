@@ -89,7 +89,13 @@ impl Hub {
     /// A hub that refills holes from `log`.
     #[must_use]
     pub fn new(log: Arc<dyn Log>, limits: HubLimits) -> Arc<Self> {
-        Arc::new(Self { log, limits, tenants: Mutex::default(), wants_refill: Notify::new(), overflows: Arc::default() })
+        Arc::new(Self {
+            log,
+            limits,
+            tenants: Mutex::default(),
+            wants_refill: Notify::new(),
+            overflows: Arc::default(),
+        })
     }
 
     /// The tenant's hub, opened at the log's present head if it was not open.
@@ -118,11 +124,17 @@ impl Hub {
         if tenants.len() >= self.limits.open_tenants {
             tenants.retain(|_, hub| Arc::strong_count(hub) > 1);
         }
-        tenants.entry(tenant.clone()).or_insert_with(|| TenantHub::new(tenant.clone(), self.limits, self.overflows.clone())).clone()
+        tenants
+            .entry(tenant.clone())
+            .or_insert_with(|| TenantHub::new(tenant.clone(), self.limits, self.overflows.clone()))
+            .clone()
     }
 
     /// The present head, and the events before it that are to begin the ring.
-    async fn load(&self, tenant: &TenantId) -> Result<(log::Bounds, Vec<Arc<Entry>>, tidings_protocol::Seq), StorageError> {
+    async fn load(
+        &self,
+        tenant: &TenantId,
+    ) -> Result<(log::Bounds, Vec<Arc<Entry>>, tidings_protocol::Seq), StorageError> {
         let bounds = self.log.bounds(tenant).await?;
         let span = (self.limits.ring_events / 8) as u64;
         let mut floor = bounds.floor.seq.max(tidings_protocol::Seq(bounds.head.seq.0.saturating_sub(span)));
@@ -134,7 +146,9 @@ impl Hub {
                 floor = floor.max(trimmed.through.seq);
             }
             after = page.scanned_to.seq;
-            entries.extend(page.events.into_iter().filter(|event| event.id.seq <= bounds.head.seq).map(Entry::new));
+            entries.extend(
+                page.events.into_iter().filter(|event| event.id.seq <= bounds.head.seq).map(Entry::new),
+            );
         }
         entries.retain(|entry| entry.seq() > floor);
         Ok((bounds, entries, floor))
@@ -154,7 +168,8 @@ impl Hub {
     pub async fn run(&self) {
         loop {
             self.wants_refill.notified().await;
-            let tenants: Vec<_> = self.tenants.lock().iter().map(|(id, hub)| (id.clone(), hub.clone())).collect();
+            let tenants: Vec<_> =
+                self.tenants.lock().iter().map(|(id, hub)| (id.clone(), hub.clone())).collect();
             for (tenant, hub) in tenants {
                 if let Err(error) = self.refill(&tenant, &hub).await {
                     tracing::warn!(%tenant, %error, "a hole in the stream could not be filled; trying again");

@@ -108,7 +108,6 @@ impl Pages {
     }
 
     /// The page, read once for all who ask for it while it is being read.
-    #[must_use]
     pub fn read(&self, tenant: &TenantId, query: Query) -> SharedPage {
         let mut lanes = self.lanes.lock();
         let lane = lanes.entry(tenant.clone()).or_insert_with(|| Lane {

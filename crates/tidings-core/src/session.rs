@@ -228,8 +228,12 @@ impl Session {
             changed: None,
         };
         let channels = opening.patterns;
-        let ready =
-            Control::Ready { session: session.id.to_string(), resumed, channels: channels.clone(), head: opening.head };
+        let ready = Control::Ready {
+            session: session.id.to_string(),
+            resumed,
+            channels: channels.clone(),
+            head: opening.head,
+        };
         session.control(ready, true);
         if opening.start == Start::Unknown {
             let reset = Reset { reason: ResetReason::Unknown, channels, through: Some(opening.head) };
@@ -280,7 +284,8 @@ impl Session {
     pub fn patterns(&self) -> Vec<Pattern> {
         let mut patterns = self.subscriptions.patterns();
         if let Some(joining) = &self.joining {
-            patterns.extend(joining.patterns().filter(|pattern| !self.subscriptions.contains(pattern)).cloned());
+            patterns
+                .extend(joining.patterns().filter(|pattern| !self.subscriptions.contains(pattern)).cloned());
         }
         patterns
     }
@@ -313,7 +318,9 @@ impl Session {
             }
             Input::Page(page) => self.on_page(&page),
             Input::Unreadable => self.end(EndReason::Capacity, Some(Duration::from_secs(1))),
-            Input::Entries { entries, through } if self.phase == Phase::Live => self.process(&entries, through),
+            Input::Entries { entries, through } if self.phase == Phase::Live => {
+                self.process(&entries, through)
+            }
             Input::Overflowed if self.phase == Phase::Live => self.attach(),
             Input::Change { add, remove } => self.on_change(add, &remove),
             Input::Unauthorize(lost) => self.on_unauthorized(&lost),

@@ -50,8 +50,9 @@ fn check(text: &str) -> Result<(), InvalidChannel> {
         if segment.is_empty() {
             return Err(InvalidChannel::EmptySegment);
         }
-        let allowed =
-            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'~' | b'@' | b'/' | b'-');
+        let allowed = |byte: u8| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'~' | b'@' | b'/' | b'-')
+        };
         if !segment.bytes().all(allowed) {
             return Err(InvalidChannel::Character);
         }
@@ -219,9 +220,14 @@ mod tests {
     #[test]
     fn patterns_match_below_a_prefix_but_not_the_prefix_itself() {
         let channel: ChannelName = "cast:7".parse().unwrap();
-        for (text, expected) in
-            [("cast:7", true), ("cast:*", true), ("*", true), ("cast", false), ("cas:*", false), ("cast:7:*", false)]
-        {
+        for (text, expected) in [
+            ("cast:7", true),
+            ("cast:*", true),
+            ("*", true),
+            ("cast", false),
+            ("cas:*", false),
+            ("cast:7:*", false),
+        ] {
             assert_eq!(pattern(text).matches(&channel), expected, "{text}");
             assert_eq!(pattern(text).to_string(), text);
         }

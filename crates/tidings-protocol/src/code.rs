@@ -143,6 +143,9 @@ error_codes! {
     TooManyChannels "too_many_channels" 400 "The session, ticket or request names more channels than allowed.";
     Unauthenticated "unauthenticated" 401 "A valid credential is needed.";
     TicketSpent "ticket_spent" 401 "The ticket was used, has expired or is void; ask for a new one.";
+    Expired "expired" 401 "The credential's time was over while the poll waited.";
+    SignedOut "signed_out" 401 "The session was signed out while the poll waited.";
+    Revoked "revoked" 401 "The credential was revoked while the poll waited.";
     ForbiddenChannel "forbidden_channel" 403 "The credential gives no right to this channel.";
     Forbidden "forbidden" 403 "The credential gives no right to do this.";
     ReservedChannel "reserved_channel" 403 "The channel belongs to an app; publish through the app's own route.";
@@ -178,7 +181,9 @@ mod tests {
         for names in [reasons.collect::<Vec<_>>(), errors.collect::<Vec<_>>()] {
             let distinct: HashSet<_> = names.iter().collect();
             assert_eq!(distinct.len(), names.len());
-            assert!(names.iter().all(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')));
+            assert!(
+                names.iter().all(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'))
+            );
         }
     }
 

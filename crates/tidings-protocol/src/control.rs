@@ -132,7 +132,8 @@ impl Control {
     pub fn to_json(&self) -> String {
         match self {
             Self::Ready { session, resumed, channels, head } => {
-                json!({"session": session, "resumed": resumed, "channels": channels, "head": head}).to_string()
+                json!({"session": session, "resumed": resumed, "channels": channels, "head": head})
+                    .to_string()
             }
             Self::Reset(reset) => reset.to_value().to_string(),
             Self::Subscribed { channels, from } => json!({"channels": channels, "from": from}).to_string(),
@@ -141,7 +142,8 @@ impl Control {
             Self::Expiring { at } => json!({"at": at}).to_string(),
             Self::Ping => "{}".to_owned(),
             Self::End { reason, after } => {
-                let end = End { reason: reason.name(), retry: reason.retry().name(), after: after.map(millis) };
+                let end =
+                    End { reason: reason.name(), retry: reason.retry().name(), after: after.map(millis) };
                 serde_json::to_string(&end).unwrap_or_default()
             }
         }
@@ -179,7 +181,11 @@ mod tests {
                 r#"{"channels":["a:*"],"head":"0000000000005.0000002","resumed":true,"session":"s1"}"#,
             ),
             (
-                Control::Reset(Reset { reason: ResetReason::Expired, channels: channels.clone(), through: Some(at) }),
+                Control::Reset(Reset {
+                    reason: ResetReason::Expired,
+                    channels: channels.clone(),
+                    through: Some(at),
+                }),
                 "$reset",
                 r#"{"channels":["a:*"],"reason":"expired","through":"0000000000005.0000002"}"#,
             ),

@@ -78,7 +78,10 @@ mod tests {
 
     #[test]
     fn only_insignificant_white_space_goes() {
-        assert_eq!(compacted(" { \"a b\" : [ 1 ,\r\n2 ] , \"c\\\" d\":\t1.0 } ").unwrap(), "{\"a b\":[1,2],\"c\\\" d\":1.0}");
+        assert_eq!(
+            compacted(" { \"a b\" : [ 1 ,\r\n2 ] , \"c\\\" d\":\t1.0 } ").unwrap(),
+            "{\"a b\":[1,2],\"c\\\" d\":1.0}"
+        );
         assert_eq!(compacted("12345678901234567890.10e+3").unwrap(), "12345678901234567890.10e+3");
         assert_eq!(compacted("\"\u{2028} \u{feff}\"").unwrap(), "\"\u{2028} \u{feff}\"");
     }

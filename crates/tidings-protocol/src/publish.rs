@@ -131,7 +131,8 @@ fn parse_draft(text: &[u8], place: &str) -> Result<Draft, Problem> {
     })?;
     let at = |member: &str| format!("{place}/{member}");
     let missing = |member: &str| {
-        Problem::new(ErrorCode::InvalidBody, format!("an event needs `{member}`")).at(format!("{place}/{member}"))
+        Problem::new(ErrorCode::InvalidBody, format!("an event needs `{member}`"))
+            .at(format!("{place}/{member}"))
     };
     let channel = parse_channel(&raw.channel.ok_or_else(|| missing("channel"))?, &at("channel"))?;
     let also = parse_also(&raw.also.unwrap_or_default(), &channel, &at("also"))?;
@@ -158,7 +159,9 @@ fn parse_draft(text: &[u8], place: &str) -> Result<Draft, Problem> {
 }
 
 fn parse_channel(text: &str, at: &str) -> Result<ChannelName, Problem> {
-    text.parse().map_err(|why: crate::channel::InvalidChannel| Problem::new(ErrorCode::InvalidChannel, why.to_string()).at(at))
+    text.parse().map_err(|why: crate::channel::InvalidChannel| {
+        Problem::new(ErrorCode::InvalidChannel, why.to_string()).at(at)
+    })
 }
 
 fn parse_also(texts: &[String], channel: &ChannelName, at: &str) -> Result<Box<[ChannelName]>, Problem> {
@@ -186,7 +189,9 @@ fn parse_kind(text: &str, at: &str) -> Result<EventType, Problem> {
 }
 
 fn parse_category(text: &str, at: &str) -> Result<Category, Problem> {
-    text.parse().map_err(|why: crate::event_type::InvalidCategory| Problem::new(ErrorCode::InvalidType, why.to_string()).at(at))
+    text.parse().map_err(|why: crate::event_type::InvalidCategory| {
+        Problem::new(ErrorCode::InvalidType, why.to_string()).at(at)
+    })
 }
 
 fn parse_data(raw: &RawValue, at: &str) -> Result<Box<RawValue>, Problem> {
@@ -269,8 +274,16 @@ mod tests {
             (r#"{"channel":"a","type":"error","data":1}"#, ErrorCode::ReservedType, Some("/type")),
             (r#"{"channel":"a","type":"$end","data":1}"#, ErrorCode::InvalidType, Some("/type")),
             (r#"{"channel":"a","type":"t","data":1,"key":"a\nb"}"#, ErrorCode::InvalidBody, Some("/key")),
-            (r#"{"channel":"a","type":"t","data":1,"version":9007199254740992}"#, ErrorCode::InvalidBody, Some("/version")),
-            (r#"{"channel":"a","type":"t","data":1,"also":["b","c:"]}"#, ErrorCode::InvalidChannel, Some("/also/1")),
+            (
+                r#"{"channel":"a","type":"t","data":1,"version":9007199254740992}"#,
+                ErrorCode::InvalidBody,
+                Some("/version"),
+            ),
+            (
+                r#"{"channel":"a","type":"t","data":1,"also":["b","c:"]}"#,
+                ErrorCode::InvalidChannel,
+                Some("/also/1"),
+            ),
             (r#"{"channel":"a","channel":"b","type":"t","data":1}"#, ErrorCode::InvalidBody, None),
             (
                 r#"{"events":[{"channel":"a","type":"t","data":1,"idempotencyKey":"k"},{"channel":"a","type":"t","data":1,"idempotencyKey":"k"}]}"#,
@@ -285,7 +298,10 @@ mod tests {
 
     #[test]
     fn a_null_payload_is_a_payload() {
-        assert_eq!(parse_publish(br#"{"channel":"a","type":"t","data":null}"#).unwrap()[0].data.get(), "null");
+        assert_eq!(
+            parse_publish(br#"{"channel":"a","type":"t","data":null}"#).unwrap()[0].data.get(),
+            "null"
+        );
     }
 
     #[test]

@@ -86,7 +86,10 @@ pub fn parse_change(body: &[u8]) -> Result<Change, Problem> {
     let raw: RawChange = serde_json::from_slice(body)
         .map_err(|error| Problem::new(ErrorCode::InvalidBody, format!("the body cannot be read: {error}")))?;
     if raw.add.len() > CHANGE_ENTRIES || raw.remove.len() > CHANGE_ENTRIES {
-        return Err(Problem::new(ErrorCode::TooManyChannels, "one change adds and removes at most 1,000 channels each"));
+        return Err(Problem::new(
+            ErrorCode::TooManyChannels,
+            "one change adds and removes at most 1,000 channels each",
+        ));
     }
     let mut change = Change::default();
     for entry in raw.add {
@@ -115,11 +118,13 @@ fn parse_addition(entry: &RawAddition) -> Result<Addition, ErrorCode> {
 /// # Errors
 /// The `ref` where it could be read, and a [`Problem`].
 pub fn parse_client(text: &[u8]) -> Result<(Option<String>, ClientOp), (Option<String>, Problem)> {
-    let raw: RawOp<'_> = serde_json::from_slice(text)
-        .map_err(|error| (None, Problem::new(ErrorCode::InvalidBody, format!("the frame cannot be read: {error}"))))?;
+    let raw: RawOp<'_> = serde_json::from_slice(text).map_err(|error| {
+        (None, Problem::new(ErrorCode::InvalidBody, format!("the frame cannot be read: {error}")))
+    })?;
     let reference = raw.reference.map(|value| value.get().to_owned());
     if reference.as_ref().is_some_and(|text| text.len() > REF_BYTES || text.starts_with(['{', '['])) {
-        let problem = Problem::new(ErrorCode::InvalidBody, "`ref` is a string or number of at most 100 bytes");
+        let problem =
+            Problem::new(ErrorCode::InvalidBody, "`ref` is a string or number of at most 100 bytes");
         return Err((None, problem.at("/ref")));
     }
     match parse_op(&raw, text) {
@@ -129,10 +134,14 @@ pub fn parse_client(text: &[u8]) -> Result<(Option<String>, ClientOp), (Option<S
 }
 
 fn parse_op(raw: &RawOp<'_>, text: &[u8]) -> Result<ClientOp, Problem> {
-    let missing = |member: &str| Problem::new(ErrorCode::InvalidBody, format!("this op needs `{member}`")).at(format!("/{member}"));
+    let missing = |member: &str| {
+        Problem::new(ErrorCode::InvalidBody, format!("this op needs `{member}`")).at(format!("/{member}"))
+    };
     match raw.op.as_str() {
         "subscribe" => parse_change(text).map(ClientOp::Subscribe),
-        "publish" => parse_drafts(raw.events.as_deref().ok_or_else(|| missing("events"))?).map(ClientOp::Publish),
+        "publish" => {
+            parse_drafts(raw.events.as_deref().ok_or_else(|| missing("events"))?).map(ClientOp::Publish)
+        }
         "auth" => raw.token.clone().map(ClientOp::Auth).ok_or_else(|| missing("token")),
         "ping" => Ok(ClientOp::Ping),
         _ => Err(Problem::new(ErrorCode::InvalidBody, "`op` is subscribe, publish, auth or ping").at("/op")),
@@ -178,10 +187,15 @@ mod tests {
         let ClientOp::Subscribe(change) = op else { panic!("not a subscribe") };
         assert_eq!(change.add.len(), 2);
         assert_eq!(change.add[1].since, Some(Since::Start));
-        assert_eq!(change.refused, [("?".to_owned(), ErrorCode::InvalidChannel), ("c".to_owned(), ErrorCode::InvalidCursor)]);
+        assert_eq!(
+            change.refused,
+            [("?".to_owned(), ErrorCode::InvalidChannel), ("c".to_owned(), ErrorCode::InvalidCursor)]
+        );
         assert_eq!(change.remove.len(), 1);
         assert!(matches!(parse_client(br#"{"op":"ping","ref":"p"}"#), Ok((Some(_), ClientOp::Ping))));
-        assert!(matches!(parse_client(br#"{"op":"publish","events":[{"channel":"a","type":"t","data":1}]}"#), Ok((None, ClientOp::Publish(drafts))) if drafts.len() == 1));
+        assert!(
+            matches!(parse_client(br#"{"op":"publish","events":[{"channel":"a","type":"t","data":1}]}"#), Ok((None, ClientOp::Publish(drafts))) if drafts.len() == 1)
+        );
     }
 
     #[test]

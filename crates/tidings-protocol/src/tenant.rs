@@ -34,11 +34,7 @@ impl FromStr for TenantId {
         let allowed = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
         let first = bytes.first().is_some_and(allowed);
         let rest = bytes.iter().all(|byte| allowed(byte) || matches!(byte, b'-' | b'_'));
-        if first && rest && bytes.len() <= TENANT_BYTES {
-            Ok(Self(text.into()))
-        } else {
-            Err(InvalidTenant)
-        }
+        if first && rest && bytes.len() <= TENANT_BYTES { Ok(Self(text.into())) } else { Err(InvalidTenant) }
     }
 }
 

@@ -11,6 +11,7 @@ pub mod request;
 pub mod secret;
 pub mod socket;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,6 +82,7 @@ pub struct Admin {
     clock: Arc<dyn Clock>,
     revocations: Arc<dyn Revocations>,
     started_at: Timestamp,
+    listen: Vec<SocketAddr>,
 }
 
 impl std::fmt::Debug for Admin {
@@ -98,7 +100,13 @@ impl Admin {
         revocations: Arc<dyn Revocations>,
     ) -> Self {
         let started_at = clock.now();
-        Self { directory, clock, revocations, started_at }
+        Self { directory, clock, revocations, started_at, listen: Vec::new() }
+    }
+
+    /// The same, of a server that listens at these addresses.
+    #[must_use]
+    pub fn listening(self, listen: Vec<SocketAddr>) -> Self {
+        Self { listen, ..self }
     }
 
     /// Carries one request out.
@@ -120,7 +128,9 @@ impl Admin {
         let tenant = parse_tenant(name)?;
         match self.directory.add_tenant(&tenant).await {
             Ok(tenant) => Ok(TenantRow::from(&tenant)),
-            Err(DirectoryError::Taken) => Err(AdminError::Taken(format!("there is a tenant `{name}` already"))),
+            Err(DirectoryError::Taken) => {
+                Err(AdminError::Taken(format!("there is a tenant `{name}` already")))
+            }
             Err(other) => Err(failed(&other)),
         }
     }
@@ -172,9 +182,9 @@ impl Admin {
                 self.revocations.key_revoked(&key.id);
                 Ok(KeyRow::from(&key))
             }
-            Err(DirectoryError::Missing) => {
-                Err(AdminError::Missing(format!("there is no key `{id}`: `tidings key list` shows their ids")))
-            }
+            Err(DirectoryError::Missing) => Err(AdminError::Missing(format!(
+                "there is no key `{id}`: `tidings key list` shows their ids"
+            ))),
             Err(other) => Err(failed(&other)),
         }
     }
@@ -185,6 +195,7 @@ impl Admin {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             started_at: self.started_at.to_string(),
+            listen: self.listen.clone(),
             tenants: tenants.len(),
         })
     }
@@ -232,7 +243,9 @@ fn parse_grants(texts: &[String]) -> Result<Vec<Grant>, AdminError> {
 
 fn expiry(now: Timestamp, seconds: u64) -> Result<Timestamp, AdminError> {
     if seconds == 0 || seconds > LONGEST_LIFE.as_secs() {
-        return Err(AdminError::Invalid("a key works for a second to a hundred years, or without end".into()));
+        return Err(AdminError::Invalid(
+            "a key works for a second to a hundred years, or without end".into(),
+        ));
     }
     let millis = i64::try_from(seconds * 1000).unwrap_or(i64::MAX);
     Ok(Timestamp(now.0.saturating_add(millis)))

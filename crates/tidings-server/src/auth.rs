@@ -35,7 +35,13 @@ pub fn hash_key(text: &str) -> KeyHash {
 /// Knows keys.
 pub struct Authenticator {
     directory: Arc<dyn Directory>,
-    known: Mutex<HashMap<KeyHash, (Arc<str>, Arc<Principal>)>>,
+    known: Mutex<HashMap<KeyHash, Known>>,
+}
+
+/// A key that was looked up: its id and its principal.
+struct Known {
+    id: Arc<str>,
+    principal: Arc<Principal>,
 }
 
 impl std::fmt::Debug for Authenticator {
@@ -66,7 +72,7 @@ impl Authenticator {
     /// `unauthenticated` where it is not valid now.
     pub async fn from_text(&self, text: &str, now: Timestamp) -> Answer<Arc<Principal>> {
         let hash = hash_key(text);
-        let known = self.known.lock().get(&hash).map(|(_, principal)| principal.clone());
+        let known = self.known.lock().get(&hash).map(|known| known.principal.clone());
         let principal = match known {
             Some(principal) => principal,
             None => self.look_up(hash).await?,
@@ -90,13 +96,13 @@ impl Authenticator {
         if known.len() >= CACHED_KEYS {
             known.clear();
         }
-        known.insert(hash, (key.id.into(), principal.clone()));
+        known.insert(hash, Known { id: key.id.into(), principal: principal.clone() });
         Ok(principal)
     }
 
     /// Forgets a key, so that its next use is looked up.
     pub fn forget(&self, id: &str) {
-        self.known.lock().retain(|_, (known, _)| &**known != id);
+        self.known.lock().retain(|_, known| &*known.id != id);
     }
 }
 
@@ -114,7 +120,9 @@ fn credential(headers: &HeaderMap) -> Answer<&str> {
     let bearer = single(headers, &header::AUTHORIZATION)?.map(bearer_text).transpose()?;
     let api_key = single(headers, &API_KEY)?;
     match (bearer, api_key) {
-        (Some(bearer), Some(api_key)) if bearer != api_key => Err(invalid("two different credentials were sent")),
+        (Some(bearer), Some(api_key)) if bearer != api_key => {
+            Err(invalid("two different credentials were sent"))
+        }
         (Some(text), _) | (None, Some(text)) => Ok(text),
         (None, None) => Err(Refusal::of(ErrorCode::Unauthenticated)),
     }

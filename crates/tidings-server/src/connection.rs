@@ -59,11 +59,11 @@ pub async fn serve<Io: StreamIo>(
         serve_http2(io, ahead, peer, &app, router).await;
         return;
     }
-    let (tracker, ending) = match Http1::new(io, ahead, peer, app.clone(), router).await {
+    let (tracker, ending) = match Http1::new(io, ahead, peer, &app, router).await {
         (tracker, read, Some(claimed)) => {
             let (io, ahead) = tracker.into_inner();
             let read = if ahead.is_empty() { read } else { [read, ahead].concat().into() };
-            run_stream(io, app, claimed, read, guard);
+            run_stream(io, app, claimed, &read, guard);
             return;
         }
         (tracker, _, None) => (tracker, app.config.limits.header_timeout.min(LINGER)),
@@ -112,7 +112,13 @@ async fn sniff<Io: StreamIo>(io: &mut Io, within: Duration) -> Option<(Bytes, bo
     Some((ahead.freeze(), is_http2))
 }
 
-async fn serve_http2<Io: StreamIo>(io: Io, ahead: Bytes, peer: SocketAddr, app: &Arc<App>, router: axum::Router) {
+async fn serve_http2<Io: StreamIo>(
+    io: Io,
+    ahead: Bytes,
+    peer: SocketAddr,
+    app: &Arc<App>,
+    router: axum::Router,
+) {
     let service = service_fn(move |request: Request<Incoming>| answer(router.clone(), request, peer, None));
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
@@ -151,7 +157,7 @@ async fn answer(
     router.oneshot(request).await
 }
 
-fn run_stream<Io: StreamIo>(io: Io, app: Arc<App>, claimed: Takeover, read: Bytes, guard: ConnectionGuard) {
+fn run_stream<Io: StreamIo>(io: Io, app: Arc<App>, claimed: Takeover, read: &[u8], guard: ConnectionGuard) {
     let limits = &app.config.limits;
     if let Err(error) = io.bound(limits.stream_buffer / 2, app.config.stream.write_timeout) {
         tracing::debug!(%error, "a socket cannot be bounded");
@@ -164,7 +170,7 @@ fn run_stream<Io: StreamIo>(io: Io, app: Arc<App>, claimed: Takeover, read: Byte
             tracker.spawn(task);
         }
         Takeover::Socket(head, start) => {
-            let task = SocketTask::new(io, app, *start, head, read, guard);
+            let task = SocketTask::new(io, app, start, head, read, guard);
             tracker.spawn(task);
         }
     }
@@ -205,7 +211,7 @@ struct Http1<Io: StreamIo> {
 }
 
 impl<Io: StreamIo> Http1<Io> {
-    fn new(io: Io, ahead: Bytes, peer: SocketAddr, app: Arc<App>, router: axum::Router) -> Self {
+    fn new(io: Io, ahead: Bytes, peer: SocketAddr, app: &App, router: axum::Router) -> Self {
         let claim = Claim::default();
         let answering = Arc::new(AtomicBool::new(false));
         let service = BoxedService(handler(peer, router, claim.clone(), answering.clone()));
@@ -278,7 +284,8 @@ impl<Io: StreamIo> Future for Http1<Io> {
 fn handler(peer: SocketAddr, router: axum::Router, claim: Claim, answering: Arc<AtomicBool>) -> Handler {
     Box::new(move |request| {
         answering.store(true, Ordering::Relaxed);
-        let (answer, answering) = (answer(router.clone(), request, peer, Some(claim.clone())), answering.clone());
+        let (answer, answering) =
+            (answer(router.clone(), request, peer, Some(claim.clone())), answering.clone());
         Box::pin(async move {
             let response = answer.await;
             answering.store(false, Ordering::Relaxed);

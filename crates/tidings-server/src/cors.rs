@@ -6,7 +6,8 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue};
 
-const ALLOWED_HEADERS: &str = "authorization, x-api-key, content-type, last-event-id, if-match, idempotency-key";
+const ALLOWED_HEADERS: &str =
+    "authorization, x-api-key, content-type, last-event-id, if-match, idempotency-key";
 const ALLOWED_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
 const EXPOSED_HEADERS: &str = "retry-after, etag, tidings-cursor";
 
@@ -62,7 +63,13 @@ mod tests {
             response.get(ACCESS_CONTROL_ALLOW_ORIGIN).cloned()
         };
         assert_eq!(answered(&asked("https://app.example")).unwrap(), "https://app.example");
-        for other in ["null", "https://app.example.evil", "http://app.example", "https://app.example:443", "HTTPS://APP.EXAMPLE"] {
+        for other in [
+            "null",
+            "https://app.example.evil",
+            "http://app.example",
+            "https://app.example:443",
+            "HTTPS://APP.EXAMPLE",
+        ] {
             assert_eq!(answered(&asked(other)), None, "{other}");
         }
         let mut twice = asked("https://app.example");

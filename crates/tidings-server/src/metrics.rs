@@ -78,7 +78,9 @@ impl Metrics {
             refused: Family::default(),
             published: Counter::default(),
             duplicates: Counter::default(),
-            publish_seconds: Histogram::new([0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0]),
+            publish_seconds: Histogram::new([
+                0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0,
+            ]),
             connections: Gauge::default(),
             overflows: Counter::default(),
             ring_bytes: Gauge::default(),
@@ -101,9 +103,17 @@ impl Metrics {
         registry.register("refusals", "Requests refused, by code", self.refused.clone());
         registry.register("published", "Events accepted and committed", self.published.clone());
         registry.register("duplicates", "Events known by their idempotency key", self.duplicates.clone());
-        registry.register("publish_seconds", "From a publish read to its commit on disk", self.publish_seconds.clone());
+        registry.register(
+            "publish_seconds",
+            "From a publish read to its commit on disk",
+            self.publish_seconds.clone(),
+        );
         registry.register("connections", "Connections held now", self.connections.clone());
-        registry.register("overflows", "Sessions that ran over and read on from the log", self.overflows.clone());
+        registry.register(
+            "overflows",
+            "Sessions that ran over and read on from the log",
+            self.overflows.clone(),
+        );
         registry.register("ring_bytes", "Bytes of recent events held in memory", self.ring_bytes.clone());
         registry.register("tenants_open", "Tenants with a hub in memory", self.tenants.clone());
         registry.register("sessions_attached", "Sessions at the head", self.attached.clone());
@@ -116,7 +126,13 @@ impl Metrics {
         self.opened.get_or_create(&ByTransport { transport }).inc();
     }
 
-    pub(crate) fn stream_closed(&self, transport: Transport, reason: EndReason, delivered: u64, open_for: Duration) {
+    pub(crate) fn stream_closed(
+        &self,
+        transport: Transport,
+        reason: EndReason,
+        delivered: u64,
+        open_for: Duration,
+    ) {
         self.streams.get_or_create(&ByTransport { transport }).dec();
         self.closed.get_or_create(&ByReason { transport, reason: reason.name() }).inc();
         self.duration.get_or_create(&ByTransport { transport }).observe(open_for.as_secs_f64());

@@ -65,7 +65,9 @@ impl IntoResponse for Refusal {
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if let Some(seconds) = problem.retry_after.or((status == StatusCode::SERVICE_UNAVAILABLE).then_some(1)) {
+        if let Some(seconds) =
+            problem.retry_after.or((status == StatusCode::SERVICE_UNAVAILABLE).then_some(1))
+        {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response

@@ -49,8 +49,11 @@ pub async fn publish(app: &App, principal: &Principal, drafts: Vec<Draft>) -> An
 /// `{"events":[{"id","duplicate"}]}`.
 #[must_use]
 pub fn receipts_json(outcome: &Outcome) -> String {
-    let events: Vec<_> =
-        outcome.receipts.iter().map(|receipt| json!({"id": receipt.id, "duplicate": receipt.duplicate})).collect();
+    let events: Vec<_> = outcome
+        .receipts
+        .iter()
+        .map(|receipt| json!({"id": receipt.id, "duplicate": receipt.duplicate}))
+        .collect();
     json!({ "events": events }).to_string()
 }
 
@@ -130,7 +133,9 @@ pub fn on_socket(
 async fn carry_out(app: &App, principal: &Principal, mailbox: &Mailbox, op: ClientOp) -> Answer<String> {
     match op {
         ClientOp::Ping => Ok("{}".to_owned()),
-        ClientOp::Publish(drafts) => publish(app, principal, drafts).await.map(|outcome| receipts_json(&outcome)),
+        ClientOp::Publish(drafts) => {
+            publish(app, principal, drafts).await.map(|outcome| receipts_json(&outcome))
+        }
         ClientOp::Subscribe(wanted) => change(app, principal, mailbox, wanted).await,
         ClientOp::Auth(token) => renew(app, principal, mailbox, &token).await.map(|()| "{}".to_owned()),
     }

@@ -32,7 +32,6 @@ use crate::problem::{Answer, Refusal};
 use crate::stream::open::Ask;
 
 /// All routes of the core.
-#[must_use]
 pub fn router(app: Arc<App>) -> axum::Router {
     axum::Router::new()
         .route("/v1/publish", post(publish::publish))
@@ -63,11 +62,8 @@ async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
         return response;
     }
     let too_long = request.uri().path_and_query().is_some_and(|target| target.as_str().len() > URL_BYTES);
-    let mut response = if too_long {
-        Refusal::of(ErrorCode::UriTooLong).into_response()
-    } else {
-        next.run(request).await
-    };
+    let mut response =
+        if too_long { Refusal::of(ErrorCode::UriTooLong).into_response() } else { next.run(request).await };
     cors::add_headers(&asked, response.headers_mut(), origins);
     response
 }
@@ -80,10 +76,12 @@ pub(crate) async fn principal(app: &App, headers: &http::HeaderMap, ask: &Ask) -
     let Some(ticket) = &ask.ticket else { return app.auth.from_headers(headers, wall_time()).await };
     let origin = headers.get(http::header::ORIGIN).and_then(|origin| origin.to_str().ok());
     let ticket = app.tickets.redeem(ticket, origin, wall_time())?;
-    let outside = ask.patterns.iter().find(|pattern| !ticket.channels.iter().any(|bound| bound.covers(pattern)));
+    let outside =
+        ask.patterns.iter().find(|pattern| !ticket.channels.iter().any(|bound| bound.covers(pattern)));
     match outside {
         Some(pattern) => {
-            let problem = Problem::new(ErrorCode::ForbiddenChannel, format!("the ticket is not for {pattern}"));
+            let problem =
+                Problem::new(ErrorCode::ForbiddenChannel, format!("the ticket is not for {pattern}"));
             Err(Refusal(problem.at(pattern.to_string())))
         }
         None => Ok(ticket.principal),

@@ -56,8 +56,9 @@ impl Server {
         };
         let mut listeners = Vec::new();
         for address in &config.listen {
-            let listener = listen(*address)
-                .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))?;
+            let listener = listen(*address).map_err(|error| {
+                io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+            })?;
             listeners.push(listener);
         }
         let slots = Slots::new(connections, config.limits.connections_per_address);

@@ -33,7 +33,7 @@ pub enum Takeover {
     /// An event stream: its response head and what drives it.
     Sse(Bytes, Box<OpenedStream>, SseWire),
     /// A WebSocket.
-    Socket(Bytes, Box<SocketStart>),
+    Socket(Bytes, SocketStart),
 }
 
 /// Comes with each request on an HTTP/1 connection; a handler may leave a takeover in it.
@@ -113,7 +113,11 @@ impl<Io> FlushTracker<Io> {
 }
 
 impl<Io: AsyncRead + Unpin> AsyncRead for FlushTracker<Io> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         if !self.ahead.is_empty() {
             let given = self.ahead.len().min(buf.remaining());
             buf.put_slice(&self.ahead.split_to(given));

@@ -19,6 +19,8 @@ CREATE TABLE lineages (
     UNIQUE (tenant, lineage)
 ) STRICT;
 
+CREATE INDEX lineages_in_order ON lineages (tenant, id);
+
 CREATE TABLE channels (
     id          INTEGER PRIMARY KEY,
     tenant      INTEGER NOT NULL,

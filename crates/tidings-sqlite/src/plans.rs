@@ -1,5 +1,5 @@
-//! A test of every statement that reading and writing run: each goes by an index, so that none costs more as the file
-//! grows.
+//! A test of every statement that a start, reading and writing run: each goes by an index, so that none costs more as
+//! the file grows.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -102,7 +102,7 @@ fn every_statement_goes_by_an_index() {
     let path = directory.path().join("t.db");
     let clock = TestClock::default();
     let mut connection = open::open_file(&path, Durability::Os).unwrap();
-    let tenants = start::begin_run(&mut connection, clock.now()).unwrap();
+    start::begin_run(&mut connection, clock.now()).unwrap();
     let seen: Arc<Mutex<BTreeSet<String>>> = Arc::default();
     let keep = Arc::clone(&seen);
     let trace = move |event: TraceEvent<'_>| {
@@ -111,6 +111,7 @@ fn every_statement_goes_by_an_index() {
         }
     };
     connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(trace)).unwrap();
+    let tenants = start::begin_run(&mut connection, clock.now()).unwrap();
     let policy = Policy { events_per_channel: 5, trim_marks: 3, ..Policy::default() };
     let mut run = Run { connection: &connection, memory: Memory::new(), policy, tenants, clock };
     do_everything(&mut run);
@@ -121,6 +122,9 @@ fn every_statement_goes_by_an_index() {
     assert!(checked >= 35, "{checked}: {statements:#?}");
 }
 
+/// A start goes through all tenants.
+const ALL_OF: &str = "FROM tenants";
+
 fn check(connection: &Connection, sql: &str) {
     let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
     let nulls = vec![rusqlite::types::Null; plan.parameter_count()];
@@ -128,6 +132,6 @@ fn check(connection: &Connection, sql: &str) {
         plan.query_map(rusqlite::params_from_iter(nulls), |row| row.get::<_, String>("detail")).unwrap();
     for step in steps.map(Result::unwrap) {
         let costly = step.starts_with("SCAN") || step.contains("TEMP B-TREE") || step.contains("AUTOMATIC");
-        assert!(!costly, "{sql}: {step}");
+        assert!(!costly || sql.ends_with(ALL_OF), "{sql}: {step}");
     }
 }

@@ -89,8 +89,9 @@ impl SqliteStore {
     /// Accepts nothing more, finishes what was accepted, closes the file and lets others open it. Held values stay held:
     /// the next start commits them. Blocks for as long as that takes; a second call does nothing.
     pub fn close(&self) {
-        self.shared.inbox.close();
+        // The writer goes last: only a connection that may write copies the WAL into the file as it closes.
         self.readers.close();
+        self.shared.inbox.close();
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writer) = writer {
             let _ = writer.join();

@@ -29,7 +29,8 @@ const GROUP_COMMANDS: usize = 256;
 const GROUP_BYTES: usize = 8 << 20;
 /// How often retention is looked after.
 const TICK: Duration = Duration::from_secs(1);
-/// How long those who were answered together may take to come back together.
+/// How long those who were answered together may take to come back together. Without it the first of them makes a group
+/// alone and the others wait for the next: with a disk that takes 1 ms and 16 publishers, a third fewer events a second.
 const GATHER: Duration = Duration::from_micros(60);
 
 type Reply = oneshot::Sender<Result<Outcome, Refused>>;
@@ -141,10 +142,7 @@ impl Writer {
     /// One group: held values that are due, commands, and some retention.
     fn group(&mut self, waiting: Vec<Waiting>) {
         if let Err(why) = self.shared.health() {
-            for one in waiting {
-                let _ = one.reply.send(Err(why.clone().into()));
-            }
-            self.memory.retention.fail(&why);
+            self.refuse(waiting.into_iter().map(|one| one.reply).collect(), &why);
             return;
         }
         let now = self.shared.options.clock.now();
@@ -177,12 +175,17 @@ impl Writer {
             }
             Err(reason) => {
                 let why = self.shared.fail(&reason);
-                for reply in replies {
-                    let _ = reply.send(Err(why.clone().into()));
-                }
-                self.memory.retention.fail(&why);
+                self.refuse(replies, &why);
             }
         }
+    }
+
+    /// Tells everyone why nothing is written any more.
+    fn refuse(&mut self, replies: Vec<Reply>, why: &StorageError) {
+        for reply in replies {
+            let _ = reply.send(Err(why.clone().into()));
+        }
+        self.memory.retention.fail(why);
     }
 
     /// Once a second: lists retention's work, forgets windows that are over, and copies the WAL while nobody waits.

@@ -47,11 +47,14 @@ fn what_is_no_database_of_ours_is_refused_and_left_alone() {
     std::fs::write(garbage.path(), "no database at all\n".repeat(500)).unwrap();
     let damaged = Bench::new();
     damaged.open().close();
+    assert!(
+        !damaged.directory.path().join("tidings.db-wal").exists(),
+        "all is in the file once it is closed"
+    );
     let mut bytes = std::fs::read(damaged.path()).unwrap();
     bytes[100..4096].fill(0x5A);
     std::fs::write(damaged.path(), bytes).unwrap();
     for bench in [foreign, garbage, damaged] {
-        eprintln!("case {:?}", bench.path());
         let before = std::fs::read(bench.path()).unwrap();
         let refused = bench.try_open().unwrap_err();
         assert!(matches!(refused, OpenError::NotADatabase { .. }), "{refused:?}");

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::bench;
 use crate::command::{config, doctor, history, key, publish, serve, tail, tenant};
 use crate::config::{Faults, Flags, Loaded, Sources};
 use crate::failure::Failure;
@@ -46,6 +47,8 @@ pub(crate) enum Command {
     Config(config::Command),
     /// Look for what keeps a server on this machine from running well
     Doctor(doctor::Args),
+    /// Measure what this server costs here, beside bare writes of the same bytes
+    Bench(bench::Args),
 }
 
 /// Which local server, or data directory, is meant.
@@ -70,12 +73,12 @@ impl LocalArgs {
     /// # Errors
     /// What cannot be read.
     pub(crate) fn load(&self, sources: &dyn Sources) -> Result<Loaded, Failure> {
-        crate::config::read(&self.flags(), sources).map_err(faulty)
+        crate::config::read(&self.flags(), sources).map_err(|faults| faulty(&faults))
     }
 }
 
 /// The configuration is wrong.
-pub(crate) fn faulty(faults: Faults) -> Failure {
+pub(crate) fn faulty(faults: &Faults) -> Failure {
     Failure::usage(format!("the configuration is wrong\n{faults}"))
 }
 
@@ -95,6 +98,7 @@ impl Cli {
             Command::History(args) => alone(history::run(&args, sources, output)),
             Command::Config(command) => config::run(&command, sources, output),
             Command::Doctor(args) => alone(doctor::run(&args, sources, output)),
+            Command::Bench(args) => bench::run(&args, sources, output),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Configuration: from what was said to what is decided.
 //!
 //! Owns: the one table of keys ([`key`]), where values come from ([`source`]), what was said ([`raw`]), what is decided
-//! ([`settings`]), and how both are shown ([`print`], `reference`). Leaves out: acting on any of it.
+//! ([`settings`]), and how both are shown ([`mod@print`], `reference`). Leaves out: acting on any of it.
 //!
 //! Invariants: flags win over variables, variables over the file, the file over the defaults; whatever is not
 //! understood is an error that names it, never ignored; nothing here reads the environment or the disk but through

@@ -37,10 +37,12 @@ const EVENTS: &str = r#"{"events":[
 /// # Errors
 /// Storage or the file system refuses.
 pub(crate) async fn prepare(admin: &Admin, store: &dyn Store, directory: &Path) -> Result<PathBuf, Failure> {
-    let key = fresh_key(admin).await.map_err(|error| Failure::new(format!("cannot make the demo key: {error}")))?;
+    let key =
+        fresh_key(admin).await.map_err(|error| Failure::new(format!("cannot make the demo key: {error}")))?;
     let file = directory.join(FILE);
     let written = write_private(&file, &format!("{key}\n"));
-    written.map_err(|error| Failure::new(format!("cannot write the demo key to {}: {error}", file.display())))?;
+    written
+        .map_err(|error| Failure::new(format!("cannot write the demo key to {}: {error}", file.display())))?;
     publish(store).await?;
     Ok(fs::canonicalize(&file).unwrap_or(file))
 }
@@ -66,7 +68,8 @@ fn read<T: serde::de::DeserializeOwned>(answer: serde_json::Value) -> Result<T, 
 }
 
 async fn publish(store: &dyn Store) -> Result<(), Failure> {
-    let failed = |error: &dyn std::fmt::Display| Failure::new(format!("cannot publish the demo's events: {error}"));
+    let failed =
+        |error: &dyn std::fmt::Display| Failure::new(format!("cannot publish the demo's events: {error}"));
     let tenant = TENANT.parse().map_err(|error| failed(&error))?;
     let drafts = parse_publish(EVENTS.as_bytes()).map_err(|error| failed(&error))?;
     let command = Command { tenant, action: Action::Publish(drafts) };
@@ -115,7 +118,9 @@ mod tests {
     #[test]
     fn the_demo_can_be_published() {
         let drafts = parse_publish(EVENTS.as_bytes()).unwrap();
-        assert!(drafts.iter().all(|draft| draft.channel.as_str() == "demo" && draft.idempotency_key.is_some()));
+        assert!(
+            drafts.iter().all(|draft| draft.channel.as_str() == "demo" && draft.idempotency_key.is_some())
+        );
     }
 
     #[test]
@@ -133,7 +138,13 @@ mod tests {
     #[test]
     fn lines_work_as_pasted() {
         let lines = lines(Path::new("/srv/it's here/demo-key"), "127.0.0.1:8080".parse().unwrap());
-        assert!(lines.contains(r#"-H "Authorization: Bearer $(cat '/srv/it'\''s here/demo-key')""#), "{lines}");
-        assert!(lines.contains(r#"-d '{"channel":"demo","type":"hello","data":{"from":"curl"}}'"#), "{lines}");
+        assert!(
+            lines.contains(r#"-H "Authorization: Bearer $(cat '/srv/it'\''s here/demo-key')""#),
+            "{lines}"
+        );
+        assert!(
+            lines.contains(r#"-d '{"channel":"demo","type":"hello","data":{"from":"curl"}}'"#),
+            "{lines}"
+        );
     }
 }

@@ -46,7 +46,11 @@ enum Answer {
 /// What did not work, or was refused.
 pub(crate) async fn ask<T: DeserializeOwned>(settings: &Settings, request: Request) -> Result<T, Failure> {
     let directory = settings.data_dir.as_path();
-    parts::make_directory(directory)?;
+    match request {
+        Request::TenantAdd { .. } | Request::KeyCreate(_) => parts::make_directory(directory)?,
+        _ if directory.is_dir() => {}
+        _ => return Err(missing(directory)),
+    }
     let deadline = Instant::now() + PATIENCE;
     let answer = loop {
         match parts::lock(directory) {
@@ -68,6 +72,13 @@ pub(crate) async fn ask<T: DeserializeOwned>(settings: &Settings, request: Reque
 /// Whether a server answers on the directory's admin socket.
 pub(crate) async fn is_served(directory: &Path) -> bool {
     connect(directory).await.is_ok()
+}
+
+fn missing(directory: &Path) -> Failure {
+    Failure::new(format!(
+        "there is no data directory {}: name the right one by --data-dir, or begin with `tidings serve`",
+        directory.display()
+    ))
 }
 
 async fn connect(directory: &Path) -> io::Result<UnixStream> {
@@ -115,5 +126,79 @@ async fn converse(mut stream: UnixStream, request: &Request) -> Result<Value, Fa
             "the server broke the conversation off ({error}); whether it did what was asked is not known"
         ))),
         Err(_) => Err(Failure::new("the server does not answer on its admin socket")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidings_server::admin::request::{CreatedKey, KeyCreate, KeyRow, Keys, Tenants};
+    use tidings_server::admin::socket::AdminSocket;
+
+    fn settings(directory: &Path) -> Settings {
+        Settings { data_dir: directory.join("data"), ..Settings::default() }
+    }
+
+    fn wanted() -> Request {
+        let grants = vec!["publish:*".to_owned()];
+        Request::KeyCreate(KeyCreate {
+            tenant: "default".into(),
+            name: "ci".into(),
+            grants,
+            expires_in: None,
+        })
+    }
+
+    #[tokio::test]
+    async fn without_a_server_the_database_is_changed_directly() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path());
+        let refused =
+            ask::<Keys>(&settings, Request::KeyList { tenant: None }).await.unwrap_err().to_string();
+        assert!(refused.contains("there is no data directory"), "{refused}");
+        let made: CreatedKey = ask(&settings, wanted()).await.unwrap();
+        let listed: Keys = ask(&settings, Request::KeyList { tenant: None }).await.unwrap();
+        assert_eq!(listed.keys[0].id, made.id);
+        let refused = ask::<CreatedKey>(&settings, wanted()).await.unwrap_err().to_string();
+        assert!(refused.contains("has a key named `ci` already"), "{refused}");
+        let row: KeyRow = ask(&settings, Request::KeyRevoke { id: made.id }).await.unwrap();
+        assert!(row.revoked_at.is_some());
+    }
+
+    #[tokio::test]
+    async fn with_a_server_its_socket_is_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path());
+        let directory = settings.data_dir.as_path();
+        parts::make_directory(directory).unwrap();
+        let _lock = parts::lock(directory).unwrap();
+        let store = parts::open_for_command(directory).unwrap();
+        let admin = Admin::new(Arc::clone(&store) as _, parts::clock(), Arc::new(NothingOpen));
+        assert!(!is_served(directory).await);
+        let serving = tokio::spawn(AdminSocket::bind(directory).unwrap().serve(Arc::new(admin)));
+        assert!(is_served(directory).await);
+        let made: CreatedKey = ask(&settings, wanted()).await.unwrap();
+        let tenants: Tenants = ask(&settings, Request::TenantList {}).await.unwrap();
+        assert_eq!(tenants.tenants[0].tenant, "default");
+        let refused = ask::<CreatedKey>(&settings, wanted()).await.unwrap_err().to_string();
+        assert!(refused.contains("has a key named `ci` already"), "{refused}");
+        let listed: Keys = ask(&settings, Request::KeyList { tenant: Some("default".into()) }).await.unwrap();
+        assert_eq!(listed.keys[0].id, made.id);
+        serving.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lock_without_a_server_is_waited_for_and_then_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path());
+        parts::make_directory(&settings.data_dir).unwrap();
+        let lock = parts::lock(&settings.data_dir).unwrap();
+        let refused = ask::<Tenants>(&settings, Request::TenantList {}).await.unwrap_err().to_string();
+        assert!(refused.contains("no server answers on its admin socket"), "{refused}");
+        let (answer, ()) = tokio::join!(ask::<Tenants>(&settings, Request::TenantList {}), async {
+            sleep(PATIENCE / 2).await;
+            drop(lock);
+        });
+        assert_eq!(answer.unwrap().tenants.len(), 1);
     }
 }

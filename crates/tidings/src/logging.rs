@@ -14,10 +14,13 @@ use crate::failure::Failure;
 pub(crate) fn start(sources: &dyn Sources) -> Result<(), Failure> {
     let wanted = sources.variable("TIDINGS_LOG").unwrap_or_else(|| "info".to_owned());
     let filter = EnvFilter::try_new(&wanted).map_err(|error| {
-        Failure::usage(format!("TIDINGS_LOG: `{wanted}` is no filter ({error}); e.g. info, or info,tidings_server=debug"))
+        Failure::usage(format!(
+            "TIDINGS_LOG: `{wanted}` is no filter ({error}); e.g. info, or info,tidings_server=debug"
+        ))
     })?;
     let colours = std::io::stderr().is_terminal() && sources.variable("NO_COLOR").is_none();
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
+    let logs =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
     let started = match sources.variable("TIDINGS_LOG_FORMAT").as_deref() {
         None | Some("text") => logs.try_init(),
         Some("json") => logs.json().flatten_event(true).try_init(),

@@ -8,6 +8,7 @@
 
 #![warn(missing_docs)]
 
+mod bench;
 mod cli;
 mod client;
 mod command;

@@ -39,7 +39,11 @@ impl Output {
     ///
     /// # Errors
     /// As [`Output::line`].
-    pub(crate) fn data<T: Serialize>(self, value: &T, words: impl FnOnce(&T) -> String) -> Result<(), Failure> {
+    pub(crate) fn data<T: Serialize>(
+        self,
+        value: &T,
+        words: impl FnOnce(&T) -> String,
+    ) -> Result<(), Failure> {
         if self.json {
             let text = serde_json::to_string(value).map_err(|error| Failure::new(error.to_string()))?;
             return self.line(&text);

@@ -42,7 +42,10 @@ pub(crate) fn clock() -> Arc<dyn Clock> {
 pub(crate) fn make_directory(directory: &Path) -> Result<(), Failure> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
     made.map_err(|error| {
-        Failure::new(format!("cannot make the data directory {}: {error}; name another by --data-dir", directory.display()))
+        Failure::new(format!(
+            "cannot make the data directory {}: {error}; name another by --data-dir",
+            directory.display()
+        ))
     })
 }
 
@@ -78,7 +81,10 @@ impl Commits for Relay {
 ///
 /// # Errors
 /// The database cannot be opened; the message says why and what to do.
-pub(crate) fn open_store(settings: &Settings, commits: Arc<dyn Commits>) -> Result<Arc<SqliteStore>, Failure> {
+pub(crate) fn open_store(
+    settings: &Settings,
+    commits: Arc<dyn Commits>,
+) -> Result<Arc<SqliteStore>, Failure> {
     let mut options = Options::new(clock(), commits);
     options.policy = settings.policy.clone();
     options.durability = match settings.durability {
@@ -102,8 +108,12 @@ pub(crate) fn open_for_command(directory: &Path) -> Result<Arc<SqliteStore>, Fai
 }
 
 /// Removes nothing.
-const KEEP_ALL: Policy =
-    Policy { retention_age: Duration::ZERO, events_per_channel: 0, idempotency_keys: 0, trim_marks: i64::MAX as u64 };
+const KEEP_ALL: Policy = Policy {
+    retention_age: Duration::ZERO,
+    events_per_channel: 0,
+    idempotency_keys: 0,
+    trim_marks: i64::MAX as u64,
+};
 
 fn open(directory: &Path, options: Options) -> Result<Arc<SqliteStore>, Failure> {
     SqliteStore::open(&database(directory), options).map_err(|error| Failure::new(error.to_string()))

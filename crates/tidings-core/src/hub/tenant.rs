@@ -122,12 +122,12 @@ impl TenantHub {
         let mut state = self.state.lock();
         let since: Vec<Arc<Entry>> = state.ring.after(bounds.head.seq).cloned().collect();
         state.open = true;
-        state.published = bounds.head.seq;
         state.ring.restart(floor);
         for entry in entries {
             state.ring.push(entry);
         }
         self.lineage.store(bounds.head.lineage.bits(), Ordering::Relaxed);
+        self.advance(&mut state, bounds.head.seq);
         self.give(&mut state, since);
     }
 
@@ -194,7 +194,9 @@ impl TenantHub {
 
     fn dispatch(&self, state: &mut State, entries: Vec<Arc<Entry>>) {
         let Some(last) = entries.last().map(|entry| entry.seq()) else { return };
-        let same_channels = |a: &Arc<Entry>, b: &Arc<Entry>| a.event().channel == b.event().channel && a.event().also == b.event().also;
+        let same_channels = |a: &Arc<Entry>, b: &Arc<Entry>| {
+            a.event().channel == b.event().channel && a.event().also == b.event().also
+        };
         let mut overflows = 0;
         for run in entries.chunk_by(same_channels) {
             overflows += state.members.give(run);
@@ -283,12 +285,15 @@ impl Members {
     /// ran over.
     fn give(&self, run: &[Arc<Entry>]) -> u64 {
         let Some(first) = run.first() else { return 0 };
-        let push = |members: &Slab<Arc<Mailbox>>| members.iter().map(|(_, mailbox)| u64::from(mailbox.push(run))).sum::<u64>();
+        let push = |members: &Slab<Arc<Mailbox>>| {
+            members.iter().map(|(_, mailbox)| u64::from(mailbox.push(run))).sum::<u64>()
+        };
         let mut overflows = push(&self.all);
         for channel in first.event().channels() {
             overflows += self.exact.get(channel).map_or(0, push);
             if !self.prefix.is_empty() {
-                overflows += channel.prefixes().filter_map(|prefix| self.prefix.get(prefix)).map(push).sum::<u64>();
+                overflows +=
+                    channel.prefixes().filter_map(|prefix| self.prefix.get(prefix)).map(push).sum::<u64>();
             }
         }
         overflows

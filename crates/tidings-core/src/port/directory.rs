@@ -123,7 +123,10 @@ pub trait Directory: Send + Sync + 'static {
     fn add_key<'a>(&'a self, key: &'a ApiKey, hash: KeyHash) -> PortFuture<'a, Result<(), DirectoryError>>;
 
     /// The keys of a tenant, or of all, oldest first, revoked ones too.
-    fn keys<'a>(&'a self, tenant: Option<&'a TenantId>) -> PortFuture<'a, Result<Vec<ApiKey>, DirectoryError>>;
+    fn keys<'a>(
+        &'a self,
+        tenant: Option<&'a TenantId>,
+    ) -> PortFuture<'a, Result<Vec<ApiKey>, DirectoryError>>;
 
     /// The key with this hash, whatever its state.
     fn find_key(&self, hash: KeyHash) -> PortFuture<'_, Result<Option<ApiKey>, DirectoryError>>;

@@ -115,5 +115,9 @@ pub trait Log: Send + Sync + 'static {
 
     /// Reads one page. Cost: on exact channels O(log n + rows looked at), where rows looked at are hits; on prefixes
     /// the rows after [`Query::after`]. Both end at [`Query::max_examined`].
-    fn read<'a>(&'a self, tenant: &'a TenantId, query: &'a Query) -> PortFuture<'a, Result<LogPage, StorageError>>;
+    fn read<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        query: &'a Query,
+    ) -> PortFuture<'a, Result<LogPage, StorageError>>;
 }

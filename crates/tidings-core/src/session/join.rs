@@ -213,7 +213,8 @@ impl Session {
         seq > group.from.seq
             && seq <= self.scanned.seq
             && event.channels().any(|channel| {
-                group.patterns.iter().any(|pattern| pattern.matches(channel)) && !group.resets.cover(channel, seq)
+                group.patterns.iter().any(|pattern| pattern.matches(channel))
+                    && !group.resets.cover(channel, seq)
             })
             && self.filter.selects(event)
             && !self.subscriptions.want(event)

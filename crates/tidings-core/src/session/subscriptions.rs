@@ -62,10 +62,6 @@ impl Subscriptions {
         self.exact.len() + self.wide.len()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     pub(super) fn contains(&self, pattern: &Pattern) -> bool {
         match pattern {
             Pattern::Exact(name) => self.find(name).is_ok(),
@@ -129,7 +125,10 @@ impl Subscriptions {
     /// Notes that events of the pattern up to `through` cannot be given; whether that is news to a subscription.
     pub(super) fn note_reset(&mut self, pattern: &Pattern, through: Seq) -> bool {
         let exact = self.exact.iter().any(|(name, from)| *from < through && pattern.matches(name));
-        let wide = self.wide.iter().any(|(known, from)| *from < through && (known.covers(pattern) || pattern.covers(known)));
+        let wide = self
+            .wide
+            .iter()
+            .any(|(known, from)| *from < through && (known.covers(pattern) || pattern.covers(known)));
         (exact || wide) && self.resets.note(pattern, through)
     }
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use tidings_protocol::EndReason;
 use tidings_protocol::control::Control;
 use tidings_protocol::time::Timestamp;
-use tidings_protocol::EndReason;
 
 use super::output::Queued;
 use super::{Session, SessionConfig};
@@ -36,7 +36,12 @@ impl Timing {
         timing
     }
 
-    pub(super) fn renew(&mut self, now: Duration, config: &SessionConfig, expires: Option<(Timestamp, Duration)>) {
+    pub(super) fn renew(
+        &mut self,
+        now: Duration,
+        config: &SessionConfig,
+        expires: Option<(Timestamp, Duration)>,
+    ) {
         self.expiry = expires.map(|(at, left)| {
             let deadline = now + left;
             let notice = Some(deadline.saturating_sub(config.expiry_notice).max(now));

@@ -18,7 +18,9 @@ pub fn cursor(data: &[u8]) {
 /// Names read back as their text; what they may hold cannot break a line, a field or a JSON string.
 pub fn names(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    let harmless = |text: &str| assert!(text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\'));
+    let harmless = |text: &str| {
+        assert!(text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\'))
+    };
     if let Ok(channel) = text.parse::<ChannelName>() {
         assert_eq!(channel.as_str(), text);
         assert!(text.len() <= CHANNEL_BYTES);

@@ -3,6 +3,8 @@
 //! A request is `{"op":"key_create","tenant":"default",…}`; the answer `{"ok":{…}}` or
 //! `{"error":{"code","detail"}}`. Both ends are of one release: members that are not known are refused.
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 use tidings_core::port::directory::{ApiKey, Tenant};
 
@@ -118,6 +120,8 @@ pub struct Status {
     pub pid: u32,
     /// Since when it runs.
     pub started_at: String,
+    /// Where it listens.
+    pub listen: Vec<SocketAddr>,
     /// How many tenants there are.
     pub tenants: usize,
 }

@@ -6,8 +6,9 @@
 
 use rand::TryRngCore;
 use rand::rngs::OsRng;
-use sha2::{Digest, Sha256};
 use tidings_core::port::directory::KeyHash;
+
+use crate::auth::hash_key;
 
 /// What every key begins with.
 pub const PREFIX: &str = "tdk_";
@@ -42,7 +43,7 @@ impl KeyText {
     /// What is stored of it.
     #[must_use]
     pub fn hash(&self) -> KeyHash {
-        hash(&self.0)
+        hash_key(&self.0)
     }
 
     /// The text itself, for the one who asked for the key.
@@ -50,12 +51,6 @@ impl KeyText {
     pub fn into_string(self) -> String {
         self.0
     }
-}
-
-/// What is stored of a key with this text.
-#[must_use]
-pub fn hash(text: &str) -> KeyHash {
-    KeyHash(Sha256::digest(text.as_bytes()).into())
 }
 
 /// Draws a key's public id: 80 random bits.
@@ -106,7 +101,7 @@ mod tests {
     #[test]
     fn what_is_stored_is_sha_256_of_the_whole_text() {
         let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        let hex: String = hash("abc").0.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex: String = hash_key("abc").0.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(hex, expected);
     }
 

@@ -116,7 +116,10 @@ impl AdminSocket {
         let (stream, _) = self.listener.accept().await?;
         let uid = stream.peer_cred()?.uid();
         if uid != self.owner && uid != 0 {
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("user {uid} may not connect")));
+            return Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                format!("user {uid} may not connect"),
+            ));
         }
         Ok(stream)
     }
@@ -160,7 +163,7 @@ async fn answer(line: &[u8], admin: &Admin) -> Result<serde_json::Value, AdminEr
         let why = format!("a request is one line of at most {REQUEST_BYTES} bytes");
         return Err(AdminError::Invalid(why));
     }
-    let request: Request =
-        serde_json::from_slice(line).map_err(|error| AdminError::Invalid(format!("not a request: {error}")))?;
+    let request: Request = serde_json::from_slice(line)
+        .map_err(|error| AdminError::Invalid(format!("not a request: {error}")))?;
     admin.carry_out(request).await
 }

@@ -63,7 +63,7 @@ async fn a_key_is_answered_once_and_stored_as_its_hash() {
     let bench = bench();
     let made = bench.admin.carry_out(wanted("default", "ci", &["publish:*", "subscribe:a:*"])).await.unwrap();
     let made: CreatedKey = serde_json::from_value(made).unwrap();
-    let stored = bench.directory.find_key(secret::hash(&made.key)).await.unwrap().unwrap();
+    let stored = bench.directory.find_key(crate::auth::hash_key(&made.key)).await.unwrap().unwrap();
     assert_eq!((stored.id.as_str(), stored.name.as_str()), (made.id.as_str(), "ci"));
     let listed = bench.admin.carry_out(Request::KeyList { tenant: None }).await.unwrap();
     assert_eq!(listed["keys"][0]["grants"], json!(["publish:*", "subscribe:a:*"]));
@@ -114,8 +114,7 @@ async fn refusals_say_what_to_do() {
 }
 
 async fn ask(directory: &Path, request: &[u8]) -> serde_json::Value {
-    let mut stream =
-        UnixStream::connect(ShortPath::new(directory, NAME).unwrap().as_path()).await.unwrap();
+    let mut stream = UnixStream::connect(ShortPath::new(directory, NAME).unwrap().as_path()).await.unwrap();
     // A refused request may be answered before all of it is read.
     let _ = stream.write_all(request).await;
     let mut answer = String::new();
@@ -149,7 +148,6 @@ async fn the_socket_answers_one_line_with_one_line() {
     assert!(serving.await.unwrap_err().is_cancelled());
     assert!(!deep.join(NAME).exists());
 }
-
 
 /// A directory of this test's own, gone afterwards.
 struct Folder(std::path::PathBuf);

@@ -8,8 +8,8 @@ use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use tidings_protocol::control::Control;
-use tidings_protocol::{EndReason, ErrorCode};
 use tidings_protocol::sse::{Block, FieldValue};
+use tidings_protocol::{EndReason, ErrorCode};
 
 use super::principal;
 use crate::app::App;
@@ -42,7 +42,12 @@ pub async fn events(
     };
     let mut response = stream_headers();
     cors::add_headers(&headers, response.headers_mut(), &app.config.cors_origins);
-    let Some(opened) = opened else { return Ok(response) };
+    let Some(opened) = opened else {
+        // A body of unknown length, so that the headers are those of the stream.
+        let nothing = futures_util::stream::empty::<Result<bytes::Bytes, std::convert::Infallible>>();
+        *response.body_mut() = Body::from_stream(nothing);
+        return Ok(response);
+    };
     let Some(claim) = extensions.get::<Claim>() else {
         response.headers_mut().remove(header::VARY);
         *response.body_mut() = Body::new(EventBody::new(app.clone(), opened, heartbeat, RETRY));
@@ -57,7 +62,12 @@ pub async fn events(
 }
 
 /// Opens the session; none for HEAD, which asks for the headers alone.
-async fn open_stream(app: &Arc<App>, headers: &HeaderMap, ask: Ask, method: &Method) -> Answer<Option<OpenedStream>> {
+async fn open_stream(
+    app: &Arc<App>,
+    headers: &HeaderMap,
+    ask: Ask,
+    method: &Method,
+) -> Answer<Option<OpenedStream>> {
     let principal = principal(app, headers, &ask).await?;
     authorize(app, &principal, &ask.patterns)?;
     if app.draining.is_cancelled() {

@@ -28,6 +28,9 @@ use crate::stream::open::{Ask, AskedSince, OpenedStream, authorize, open, parse_
 const WAIT: Duration = Duration::from_secs(25);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
+/// How long the log may take to answer.
+const LONGEST_READ: Duration = Duration::from_secs(30);
+
 /// Bytes of events after which an answer is full.
 const ANSWER_BYTES: usize = 1024 * 1024;
 
@@ -90,7 +93,9 @@ async fn read(app: &Arc<App>, headers: &HeaderMap, ask: Ask, wait: Duration) -> 
     let principal = principal(app, headers, &ask).await?;
     authorize(app, &principal, &ask.patterns)?;
     if ask.patterns.is_empty() {
-        return Err(Refusal(Problem::new(ErrorCode::InvalidParameter, "name at least one channel").at("channel")));
+        return Err(Refusal(
+            Problem::new(ErrorCode::InvalidParameter, "name at least one channel").at("channel"),
+        ));
     }
     let most = app.config.limits.poll_events.max(1);
     let limit = ask.limit.unwrap_or(most).clamp(1, most);
@@ -103,7 +108,10 @@ async fn read(app: &Arc<App>, headers: &HeaderMap, ask: Ask, wait: Duration) -> 
         () = app.draining.cancelled(), if !wait.is_zero() => {}
     }
     // The time is up, or it was none: what there is, once everything up to the head was looked at.
-    poll_fn(|cx| page.poll_fill(cx, app, &mut stream, false)).await;
+    let read = tokio::time::timeout(LONGEST_READ, poll_fn(|cx| page.poll_fill(cx, app, &mut stream, false)));
+    if read.await.is_err() {
+        return Err(Refusal::of(ErrorCode::Capacity));
+    }
     app.metrics.delivered(Transport::Poll, page.events.len() as u64);
     page.answer(app, &mut stream)
 }
@@ -141,7 +149,9 @@ impl AnswerPage {
             match stream.feed.poll(cx, app.clocks.now()) {
                 Poll::Ready(frame) => self.take(frame),
                 Poll::Pending if !stream.feed.is_caught_up() => return Poll::Pending,
-                Poll::Pending if wait && self.events.is_empty() && self.resets.is_empty() => return Poll::Pending,
+                Poll::Pending if wait && self.events.is_empty() && self.resets.is_empty() => {
+                    return Poll::Pending;
+                }
                 Poll::Pending => return Poll::Ready(()),
             }
         }
@@ -169,12 +179,16 @@ impl AnswerPage {
 
     /// `{"events","cursor","more","resets"}`.
     fn answer(self, app: &App, stream: &mut OpenedStream) -> Answer {
-        if let Some(reason) = self.ended.filter(|_| self.events.is_empty()) {
-            let code = match reason {
-                EndReason::Capacity => ErrorCode::Capacity,
-                _ => ErrorCode::Unauthenticated,
-            };
-            return Err(Refusal(Problem::new(code, reason.meaning())));
+        let refusal = self.ended.and_then(|reason| match reason {
+            // The server is being stopped: what there is.
+            EndReason::ServerShutdown => None,
+            EndReason::Expired => Some(ErrorCode::Expired),
+            EndReason::SignedOut => Some(ErrorCode::SignedOut),
+            EndReason::Revoked => Some(ErrorCode::Revoked),
+            _ => Some(ErrorCode::Capacity),
+        });
+        if let Some(code) = refusal {
+            return Err(Refusal::of(code));
         }
         let more = self.is_full() && !stream.feed.is_caught_up();
         if !more {
@@ -184,6 +198,8 @@ impl AnswerPage {
         let resets: Vec<_> = self.resets.iter().map(Reset::to_value).collect();
         let resets = serde_json::Value::Array(resets);
         let events = self.events.join(",");
-        Ok(json(format!("{{\"events\":[{events}],\"cursor\":\"{cursor}\",\"more\":{more},\"resets\":{resets}}}")))
+        Ok(json(format!(
+            "{{\"events\":[{events}],\"cursor\":\"{cursor}\",\"more\":{more},\"resets\":{resets}}}"
+        )))
     }
 }

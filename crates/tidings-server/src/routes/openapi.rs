@@ -46,6 +46,8 @@ const READING: &[ErrorCode] = &[
     ErrorCode::TooManyChannels,
     ErrorCode::Unauthenticated,
     ErrorCode::TicketSpent,
+    ErrorCode::Expired,
+    ErrorCode::Revoked,
     ErrorCode::ForbiddenChannel,
     ErrorCode::UriTooLong,
     ErrorCode::TooManyStreams,
@@ -237,8 +239,11 @@ fn build() -> Value {
 }
 
 fn operation(route: &Route) -> Value {
-    let parameters: Vec<Value> =
-        route.parameters.iter().map(|name| json!({"$ref": format!("#/components/parameters/{name}")})).collect();
+    let parameters: Vec<Value> = route
+        .parameters
+        .iter()
+        .map(|name| json!({"$ref": format!("#/components/parameters/{name}")}))
+        .collect();
     let mut operation = json!({
         "summary": route.summary,
         "operationId": operation_id(route),
@@ -247,7 +252,8 @@ fn operation(route: &Route) -> Value {
     });
     if let Some(body) = route.body {
         let schema = json!({"$ref": format!("#/components/schemas/{body}")});
-        operation["requestBody"] = json!({"required": true, "content": {"application/json": {"schema": schema}}});
+        operation["requestBody"] =
+            json!({"required": true, "content": {"application/json": {"schema": schema}}});
     }
     if !route.path.starts_with("/v1/") {
         operation["security"] = json!([]);
@@ -265,7 +271,9 @@ fn responses(route: &Route) -> Value {
     let (status, mut success) = match route.success {
         Success::Json(name) => ("200", json!({"content": {"application/json": {"schema": reference(name)}}})),
         Success::Stream => ("200", json!({"content": {"text/event-stream": {"schema": {"type": "string"}}}})),
-        Success::Text => ("200", json!({"content": {"application/openmetrics-text": {"schema": {"type": "string"}}}})),
+        Success::Text => {
+            ("200", json!({"content": {"application/openmetrics-text": {"schema": {"type": "string"}}}}))
+        }
         Success::Upgrade => ("101", json!({})),
         Success::Empty => ("204", json!({})),
     };
@@ -281,7 +289,8 @@ fn responses(route: &Route) -> Value {
         });
         let known = entry["description"].as_str().unwrap_or_default();
         let line = format!("`{}`: {}", code.name(), code.meaning());
-        entry["description"] = if known.is_empty() { line.into() } else { format!("{known}\n\n{line}").into() };
+        entry["description"] =
+            if known.is_empty() { line.into() } else { format!("{known}\n\n{line}").into() };
     }
     Value::Object(responses)
 }
@@ -302,7 +311,12 @@ mod tests {
     #[test]
     fn path_parameters_are_declared() {
         for route in ROUTES {
-            assert_eq!(route.path.contains("{session}"), route.parameters.contains(&"session"), "{}", route.path);
+            assert_eq!(
+                route.path.contains("{session}"),
+                route.parameters.contains(&"session"),
+                "{}",
+                route.path
+            );
         }
     }
 }

@@ -21,10 +21,15 @@ use crate::stream::registry::OpenStream;
 const CHANGE_BYTES: usize = 1024 * 1024;
 
 /// The caller's own stream with this id; anybody else's is as unknown as none.
-async fn own_stream(app: &App, headers: &HeaderMap, session: &str) -> Answer<(OpenStream, Arc<tidings_core::Principal>)> {
+async fn own_stream(
+    app: &App,
+    headers: &HeaderMap,
+    session: &str,
+) -> Answer<(OpenStream, Arc<tidings_core::Principal>)> {
     let principal = app.auth.from_headers(headers, wall_time()).await?;
     let stream = parse_session(session).and_then(|number| app.registry.find(number));
-    let own = stream.filter(|stream| stream.principal.id == principal.id && stream.principal.tenant == principal.tenant);
+    let own = stream
+        .filter(|stream| stream.principal.id == principal.id && stream.principal.tenant == principal.tenant);
     own.map(|stream| (stream, principal)).ok_or_else(|| Refusal::of(ErrorCode::SessionUnknown))
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
-use http::{Extensions, HeaderMap, HeaderValue, header};
+use http::{Extensions, HeaderMap, HeaderValue, Version, header};
 use tidings_protocol::control::Control;
 use tidings_protocol::problem::Problem;
 use tidings_protocol::ws::{AcceptKey, CloseCode, accept_upgrade};
@@ -22,6 +22,7 @@ use crate::takeover::{Claim, Takeover};
 /// Opens a WebSocket. The connection is claimed and this never answers; only a request that is no upgrade is answered.
 pub async fn socket(
     State(app): State<Arc<App>>,
+    version: Version,
     headers: HeaderMap,
     extensions: Extensions,
     RawQuery(query): RawQuery,
@@ -31,16 +32,14 @@ pub async fn socket(
         Ok(accept) => accept,
         Err(refusal) => return Ok(not_an_upgrade(&refusal)),
     };
-    let Some(claim) = extensions.get::<Claim>() else {
+    // RFC 6455, 4.1: over HTTP/1.1; HTTP/1.0 knows no upgrade.
+    let Some(claim) = extensions.get::<Claim>().filter(|_| version == Version::HTTP_11) else {
         let problem = Problem::new(ErrorCode::UpgradeRequired, "WebSocket is served over HTTP/1.1 here");
         return Err(Refusal(problem));
     };
-    let (start, stays) = match open_socket(&app, &headers, &query.unwrap_or_default()).await {
-        Ok(start) => (start, true),
-        Err(refusal) => (refused(&app, &refusal), false),
-    };
-    debug_assert!(stays || matches!(start, SocketStart::Refused(..)));
-    claim.take_over(Takeover::Socket(response_head(&accept).into(), Box::new(start)));
+    let opened = open_socket(&app, &headers, &query.unwrap_or_default()).await;
+    let start = opened.unwrap_or_else(|refusal| refused(&app, &refusal));
+    claim.take_over(Takeover::Socket(response_head(&accept).into(), start));
     std::future::pending().await
 }
 
@@ -54,8 +53,9 @@ async fn open_socket(app: &Arc<App>, headers: &HeaderMap, query: &str) -> Answer
     if app.draining.is_cancelled() {
         return Err(Refusal::of(ErrorCode::ServerShutdown));
     }
-    let opened: OpenedStream = open(app, principal, ask, Transport::WebSocket, app.stream_session.clone()).await?;
-    Ok(SocketStart::Open(opened, heartbeat))
+    let opened: OpenedStream =
+        open(app, principal, ask, Transport::WebSocket, app.stream_session.clone()).await?;
+    Ok(SocketStart::Open(Box::new(opened), heartbeat))
 }
 
 /// A page's origin must be the server's own or a listed one; programs send none.
@@ -65,12 +65,17 @@ fn check_origin(app: &App, headers: &HeaderMap) -> Answer<()> {
     let text = origin.to_str().unwrap_or("null");
     let own = match &app.config.public_url {
         Some(url) => text == url.trim_end_matches('/'),
-        None => headers.get(header::HOST).and_then(|host| host.to_str().ok()).is_some_and(|host| {
-            text.strip_prefix("http://").is_some_and(|rest| rest == host)
-        }),
+        None => headers
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok())
+            .is_some_and(|host| text.strip_prefix("http://").is_some_and(|rest| rest == host)),
     };
     let listed = app.config.cors_origins.iter().any(|known| known == text);
-    if origins.next().is_none() && (own || listed) { Ok(()) } else { Err(Refusal::of(ErrorCode::WrongOrigin)) }
+    if origins.next().is_none() && (own || listed) {
+        Ok(())
+    } else {
+        Err(Refusal::of(ErrorCode::WrongOrigin))
+    }
 }
 
 fn not_an_upgrade(refusal: &tidings_protocol::ws::Refusal) -> Response {
@@ -90,7 +95,9 @@ fn refused(app: &App, refusal: &Refusal) -> SocketStart {
     let (reason, after, close) = match refusal.0.code.status() {
         401 => (EndReason::Expired, None, CloseCode::UNAUTHORIZED),
         429 => (EndReason::RateLimited, later, CloseCode::TOO_MANY),
-        503 if refusal.0.code == ErrorCode::ServerShutdown => (EndReason::ServerShutdown, later, CloseCode::LATER),
+        503 if refusal.0.code == ErrorCode::ServerShutdown => {
+            (EndReason::ServerShutdown, later, CloseCode::LATER)
+        }
         500.. => (EndReason::Capacity, later, CloseCode::LATER),
         _ => (EndReason::EndedByAdmin, None, CloseCode::FORBIDDEN),
     };

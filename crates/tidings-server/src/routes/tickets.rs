@@ -8,9 +8,9 @@ use axum::response::Response;
 use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::json as value;
+use tidings_protocol::ErrorCode;
 use tidings_protocol::problem::Problem;
 use tidings_protocol::time::Timestamp;
-use tidings_protocol::ErrorCode;
 
 use super::{json, read_body};
 use crate::app::App;

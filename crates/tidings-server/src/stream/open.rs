@@ -10,10 +10,10 @@ use tidings_core::port::directory::Right;
 use tidings_core::port::log::Resolution;
 use tidings_core::session::{JoinAt, Opening, SessionConfig, Start};
 use tidings_core::{Feed, Principal, Session};
+use tidings_protocol::control::Control;
 use tidings_protocol::cursor::Since;
 use tidings_protocol::limits::FILTER_WORDS;
 use tidings_protocol::problem::Problem;
-use tidings_protocol::control::Control;
 use tidings_protocol::{Cursor, EndReason, ErrorCode, Filter, Pattern};
 
 use super::registry::{OpenStream, StreamGuard};
@@ -106,7 +106,8 @@ impl Ask {
     pub fn read_headers(&mut self, headers: &HeaderMap) {
         if let Some(value) = headers.get(LAST_EVENT_ID).filter(|value| !value.is_empty()) {
             let cursor = Cursor::from_bytes(value.as_bytes());
-            self.since = Some(cursor.map_or(AskedSince::Foreign, |cursor| AskedSince::Valid(Since::Cursor(cursor))));
+            self.since =
+                Some(cursor.map_or(AskedSince::Foreign, |cursor| AskedSince::Valid(Since::Cursor(cursor))));
         }
     }
 }
@@ -123,7 +124,8 @@ fn once<T>(slot: &mut Option<T>, value: T, name: &str) -> Answer<()> {
 /// # Errors
 /// `invalid_type`.
 pub fn parse_word<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str, name: &str) -> Answer<T> {
-    text.parse().map_err(|why: T::Err| Refusal(Problem::new(ErrorCode::InvalidType, why.to_string()).at(name)))
+    text.parse()
+        .map_err(|why: T::Err| Refusal(Problem::new(ErrorCode::InvalidType, why.to_string()).at(name)))
 }
 
 /// Reads `start`, `now` or a cursor.
@@ -153,7 +155,7 @@ pub struct OpenedStream {
     pub feed: Feed,
     /// Whose it is.
     pub principal: Arc<Principal>,
-    guard: Option<StreamGuard>,
+    _guard: StreamGuard,
     app: Arc<App>,
     transport: Transport,
     reason: Option<EndReason>,
@@ -189,7 +191,7 @@ impl OpenedStream {
 
 impl Drop for OpenedStream {
     fn drop(&mut self) {
-        if self.guard.take().is_some() {
+        if self.transport != Transport::Poll {
             let open_for = self.app.clocks.now().saturating_sub(self.opened_at);
             self.app.metrics.stream_closed(self.transport, self.end_reason(), self.delivered, open_for);
         }
@@ -219,7 +221,9 @@ async fn resolve_start(app: &App, hub: &TenantHub, since: Option<AskedSince>) ->
     Ok(match since {
         None | Some(AskedSince::Valid(Since::Now)) => Start::Head,
         Some(AskedSince::Foreign) => Start::Unknown,
-        Some(AskedSince::Valid(Since::Start)) => Start::Oldest(app.pages.log().bounds(hub.tenant()).await?.floor),
+        Some(AskedSince::Valid(Since::Start)) => {
+            Start::Oldest(app.pages.log().bounds(hub.tenant()).await?.floor)
+        }
         Some(AskedSince::Valid(Since::Cursor(cursor))) => {
             match app.pages.log().resolve(hub.tenant(), cursor).await? {
                 Resolution::Known => Start::Resume(cursor),
@@ -258,10 +262,13 @@ pub async fn open(
     let filter = Arc::new(ask.filter);
     let mailbox = Mailbox::new(filter.clone(), app.mailbox_bytes);
     let number = session_number();
-    let guard = match transport {
-        Transport::Poll => None,
-        _ => Some(enter(app, number, &principal, &mailbox)?),
-    };
+    let is_stream = transport != Transport::Poll;
+    let entry = OpenStream { principal: principal.clone(), mailbox: mailbox.clone(), counted: is_stream };
+    let guard = app.registry.enter(number, entry, app.config.limits.streams_per_key).map_err(|_| {
+        let problem =
+            Problem::new(ErrorCode::TooManyStreams, "the key has as many streams open as it may have");
+        Refusal(problem.retry_after(5))
+    })?;
     let now = app.clocks.now();
     let opening = Opening {
         id: session_text(number),
@@ -274,24 +281,17 @@ pub async fn open(
     let page_bytes = config.page_bytes;
     let session = Session::open(now, config, opening);
     let feed = Feed::new(session, mailbox, hub, app.pages.clone(), page_bytes);
-    if guard.is_some() {
+    if is_stream {
         app.metrics.stream_opened(transport);
     }
     Ok(OpenedStream {
         feed,
         principal,
-        guard,
+        _guard: guard,
         app: app.clone(),
         transport,
         reason: None,
         delivered: 0,
         opened_at: now,
-    })
-}
-
-fn enter(app: &App, number: u128, principal: &Arc<Principal>, mailbox: &Arc<Mailbox>) -> Answer<StreamGuard> {
-    let stream = OpenStream { principal: principal.clone(), mailbox: mailbox.clone() };
-    app.registry.enter(number, stream, app.config.limits.streams_per_key).map_err(|_| {
-        Refusal(Problem::of(ErrorCode::TooManyStreams).retry_after(5))
     })
 }

@@ -19,6 +19,8 @@ pub struct OpenStream {
     pub principal: Arc<Principal>,
     /// Where to leave word.
     pub mailbox: Arc<Mailbox>,
+    /// Whether it counts towards its principal's streams. Polls do not.
+    pub counted: bool,
 }
 
 #[derive(Debug, Default)]
@@ -49,13 +51,20 @@ impl Registry {
     ///
     /// # Errors
     /// [`TooMany`].
-    pub fn enter(self: &Arc<Self>, id: u128, stream: OpenStream, limit: usize) -> Result<StreamGuard, TooMany> {
+    pub fn enter(
+        self: &Arc<Self>,
+        id: u128,
+        stream: OpenStream,
+        limit: usize,
+    ) -> Result<StreamGuard, TooMany> {
         let mut open = self.open.lock();
-        let count = open.per_principal.entry(stream.principal.id.clone()).or_default();
-        if limit > 0 && *count >= limit {
-            return Err(TooMany);
+        if stream.counted {
+            let count = open.per_principal.entry(stream.principal.id.clone()).or_default();
+            if limit > 0 && *count >= limit {
+                return Err(TooMany);
+            }
+            *count += 1;
         }
-        *count += 1;
         open.streams.insert(id, stream);
         Ok(StreamGuard { registry: self.clone(), id })
     }
@@ -66,7 +75,7 @@ impl Registry {
         self.open.lock().streams.get(&id).cloned()
     }
 
-    /// How many streams are open.
+    /// How many streams and waiting polls are open.
     #[must_use]
     pub fn len(&self) -> usize {
         self.open.lock().streams.len()
@@ -98,7 +107,7 @@ impl Registry {
 impl Drop for StreamGuard {
     fn drop(&mut self) {
         let mut open = self.registry.open.lock();
-        let Some(stream) = open.streams.remove(&self.id) else { return };
+        let Some(stream) = open.streams.remove(&self.id).filter(|stream| stream.counted) else { return };
         if let Some(count) = open.per_principal.get_mut(&stream.principal.id) {
             *count -= 1;
             if *count == 0 {

@@ -138,7 +138,15 @@ impl<Io> std::fmt::Debug for SseTask<Io> {
 
 impl<Io: StreamIo> SseTask<Io> {
     /// A stream whose response head is `head`, on a socket from which `read` bytes were read past the request's head.
-    pub fn new(io: Io, app: Arc<App>, stream: OpenedStream, wire: SseWire, head: Bytes, read: usize, guard: ConnectionGuard) -> Self {
+    pub fn new(
+        io: Io,
+        app: Arc<App>,
+        stream: OpenedStream,
+        wire: SseWire,
+        head: Bytes,
+        read: usize,
+        guard: ConnectionGuard,
+    ) -> Self {
         let mut outgoing = Outgoing::default();
         outgoing.push(head);
         let timer = Box::pin(tokio::time::sleep_until(app.clocks.instant(Duration::from_secs(3600))));

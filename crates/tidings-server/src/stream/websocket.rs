@@ -31,7 +31,7 @@ use crate::requests;
 #[derive(Debug)]
 pub enum SocketStart {
     /// A stream.
-    Open(OpenedStream, HeartbeatForm),
+    Open(Box<OpenedStream>, HeartbeatForm),
     /// A refusal: its `$end`, and the code to close with.
     Refused(Control, CloseCode),
 }
@@ -70,7 +70,14 @@ const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
 impl<Io: StreamIo> SocketTask<Io> {
     /// A WebSocket whose response head is `head`, with what was read past the request's head.
-    pub fn new(io: Io, app: Arc<App>, start: SocketStart, head: Bytes, read: Bytes, guard: ConnectionGuard) -> Self {
+    pub fn new(
+        io: Io,
+        app: Arc<App>,
+        start: SocketStart,
+        head: Bytes,
+        read: &[u8],
+        guard: ConnectionGuard,
+    ) -> Self {
         let limits = Limits { message_bytes: app.config.limits.message_bytes, ..Limits::default() };
         let mut task = Self {
             io,
@@ -78,7 +85,7 @@ impl<Io: StreamIo> SocketTask<Io> {
             heartbeat: HeartbeatForm::Comment,
             outgoing: Outgoing::default(),
             decoder: Decoder::new(Role::Server, limits),
-            unread: BytesMut::from(&*read),
+            unread: BytesMut::from(read),
             answering: None,
             timer: Box::pin(tokio::time::sleep_until(app.clocks.instant(Duration::from_secs(3600)))),
             timer_at: None,
@@ -91,7 +98,7 @@ impl<Io: StreamIo> SocketTask<Io> {
         task.outgoing.push(head);
         match start {
             SocketStart::Open(stream, heartbeat) => {
-                task.stream = Some(Box::new(stream));
+                task.stream = Some(stream);
                 task.heartbeat = heartbeat;
             }
             SocketStart::Refused(control, code) => {
@@ -194,7 +201,9 @@ impl<Io: StreamIo> SocketTask<Io> {
                 }
             }
             Message::Binary(_) => self.close(CloseCode::UNSUPPORTED_DATA, EndReason::ProtocolError),
-            Message::Ping(payload) if self.closing.is_none() => self.outgoing.push(Message::Pong(payload).encode()),
+            Message::Ping(payload) if self.closing.is_none() => {
+                self.outgoing.push(Message::Pong(payload).encode())
+            }
             Message::Pong(_) => self.pong_by = None,
             Message::Close(_) => {
                 self.close(CloseCode::NORMAL, EndReason::ClientDisconnect);
@@ -224,7 +233,9 @@ impl<Io: StreamIo> SocketTask<Io> {
             let mut buffer = ReadBuf::new(&mut space);
             match Pin::new(&mut self.io).poll_read(cx, &mut buffer) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => self.unread.extend_from_slice(buffer.filled()),
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    self.unread.extend_from_slice(buffer.filled())
+                }
                 Poll::Ready(Ok(())) => return Poll::Ready(EndReason::ClientDisconnect),
                 Poll::Ready(Err(error)) => return Poll::Ready(io_failed(&error)),
             }

@@ -159,7 +159,7 @@ fn frame_head(bytes: &[u8]) -> Result<Option<(usize, usize)>, Garbled> {
             let size = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
             Some((10, usize::try_from(size).map_err(|_| Garbled)?))
         }
-        [_, 128.., ..] => return Err(Garbled),
+        [_, len, ..] if len > 127 => return Err(Garbled),
         _ => None,
     })
 }

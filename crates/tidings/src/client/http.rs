@@ -59,7 +59,7 @@ impl Client {
     /// [`Trouble`], also where the answer is not a success.
     pub(crate) async fn ask(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Bytes, Trouble> {
         let request = self.request(method, path).header(header::CONTENT_TYPE, "application/json");
-        let response = self.open(request.body(Full::from(body)).map_err(malformed)?).await?;
+        let response = self.open(request.body(Full::from(body)).map_err(|error| malformed(&error))?).await?;
         let read = timeout(PATIENCE, Limited::new(response.into_body(), ANSWER_BYTES).collect()).await;
         match read {
             Ok(Ok(body)) => Ok(body.to_bytes()),
@@ -77,7 +77,7 @@ impl Client {
         if !last.is_empty() {
             request = request.header("last-event-id", last);
         }
-        self.open(request.body(Full::default()).map_err(malformed)?).await
+        self.open(request.body(Full::default()).map_err(|error| malformed(&error))?).await
     }
 
     fn request(&self, method: Method, path: &str) -> http::request::Builder {
@@ -127,18 +127,25 @@ impl Client {
         let authority = &self.target.authority;
         Trouble::Unreachable(match error.kind() {
             io::ErrorKind::ConnectionRefused => {
-                format!("no server listens at {authority}: start it with `tidings serve`, or name another by --server")
+                format!(
+                    "no server listens at {authority}: start it with `tidings serve`, or name another by --server"
+                )
             }
-            io::ErrorKind::TimedOut => format!("the server at {authority} cannot be reached: it took too long"),
+            io::ErrorKind::TimedOut => {
+                format!("the server at {authority} cannot be reached: it took too long")
+            }
             _ => format!("the server at {authority} cannot be reached: {error}"),
         })
     }
 
     fn broken(&self, why: &dyn std::fmt::Display) -> Trouble {
-        Trouble::Broken(format!("the connection to {} broke before the answer was there: {why}", self.target.authority))
+        Trouble::Broken(format!(
+            "the connection to {} broke before the answer was there: {why}",
+            self.target.authority
+        ))
     }
 }
 
-fn malformed(error: http::Error) -> Trouble {
+fn malformed(error: &http::Error) -> Trouble {
     Trouble::Broken(format!("the request cannot be written: {error}"))
 }

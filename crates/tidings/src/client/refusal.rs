@@ -61,7 +61,8 @@ mod tests {
     fn problems_become_sentences() {
         let mut headers = HeaderMap::new();
         headers.insert(header::RETRY_AFTER, "7".parse().unwrap());
-        let body = br#"{"type":"about:blank","title":"t","status":429,"code":"rate_limited","detail":"Too many."}"#;
+        let body =
+            br#"{"type":"about:blank","title":"t","status":429,"code":"rate_limited","detail":"Too many."}"#;
         let refusal = Refusal::read(StatusCode::TOO_MANY_REQUESTS, &headers, body);
         assert_eq!((refusal.after, refusal.is_temporary()), (Some(Duration::from_secs(7)), true));
         assert_eq!(Failure::from(refusal), Failure::new("Too many. (rate_limited)"));

@@ -153,7 +153,10 @@ mod tests {
     fn an_end_says_what_to_do() {
         assert_eq!(delay(open().next(end("lifetime", "now", None), 1.0)), 0);
         assert_eq!(delay(open().next(end("server_shutdown", "later", Some(1234)), 1.0)), 1234);
-        assert_eq!(open().next(end("terminal_state", "never", None), 1.0), Next::Done("terminal_state".into()));
+        assert_eq!(
+            open().next(end("terminal_state", "never", None), 1.0),
+            Next::Done("terminal_state".into())
+        );
         let Next::Stop(failure) = open().next(end("revoked", "auth", None), 1.0) else { panic!() };
         assert_eq!(failure, Failure::refused("the server ended the stream: revoked"));
         let Next::Stop(failure) = open().next(end("ended_by_admin", "never", None), 1.0) else { panic!() };
@@ -163,7 +166,8 @@ mod tests {
     #[test]
     fn coming_back_at_once_for_nothing_is_given_up() {
         let mut resume = open();
-        let delays: Vec<u128> = (0..5).map(|_| delay(resume.next(end("lifetime", "now", None), 1.0))).collect();
+        let delays: Vec<u128> =
+            (0..5).map(|_| delay(resume.next(end("lifetime", "now", None), 1.0))).collect();
         assert_eq!(delays, [0, 0, 0, 4_000, 8_000]);
         resume.brought();
         assert_eq!(delay(resume.next(end("lifetime", "now", None), 1.0)), 0);
@@ -193,7 +197,10 @@ mod tests {
         }
         for status in [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE] {
             assert!(matches!(open().next(refused(status), 1.0), Next::Return(..)));
-            assert!(matches!(Resume::default().next(refused(status), 1.0), Next::Stop(_)), "the first must work");
+            assert!(
+                matches!(Resume::default().next(refused(status), 1.0), Next::Stop(_)),
+                "the first must work"
+            );
         }
         let unreachable = || Ending::Refused(Trouble::Unreachable("no".into()));
         assert!(matches!(Resume::default().next(unreachable(), 1.0), Next::Stop(_)));

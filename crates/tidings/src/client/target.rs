@@ -65,14 +65,20 @@ impl ServerArgs {
     /// # Errors
     /// No URL that can be used, or no key.
     pub(crate) fn target(&self, sources: &dyn Sources) -> Result<Target, Failure> {
-        let url = self.server.clone().or_else(|| sources.variable("TIDINGS_URL")).unwrap_or_else(|| LOCAL.to_owned());
+        let url = self
+            .server
+            .clone()
+            .or_else(|| sources.variable("TIDINGS_URL"))
+            .unwrap_or_else(|| LOCAL.to_owned());
         parse(&url, self.find_key(sources)?)
     }
 
     fn find_key(&self, sources: &dyn Sources) -> Result<String, Failure> {
         let from_file = |path: &PathBuf| {
             let text = sources.read(path);
-            text.map_err(|error| Failure::usage(format!("cannot read the key from {}: {error}", path.display())))
+            text.map_err(|error| {
+                Failure::usage(format!("cannot read the key from {}: {error}", path.display()))
+            })
         };
         let key = match (&self.key, &self.key_file) {
             (Some(key), _) => key.clone(),
@@ -97,7 +103,9 @@ fn parse(url: &str, key: String) -> Result<Target, Failure> {
     match uri.scheme() {
         Some(scheme) if *scheme == Scheme::HTTP => {}
         Some(scheme) if *scheme == Scheme::HTTPS => {
-            return Err(wrong("this command does not speak TLS yet; name the server behind the proxy by http://"));
+            return Err(wrong(
+                "this command does not speak TLS yet; name the server behind the proxy by http://",
+            ));
         }
         _ => return Err(wrong("it begins with http://")),
     }
@@ -150,7 +158,8 @@ mod tests {
 
     #[test]
     fn urls_are_taken_apart() {
-        let target = args(Some("http://[::1]/under/here/"), Some("k"), None).target(&Given::default()).unwrap();
+        let target =
+            args(Some("http://[::1]/under/here/"), Some("k"), None).target(&Given::default()).unwrap();
         assert_eq!((target.host.as_str(), target.port, target.prefix.as_str()), ("::1", 80, "/under/here"));
         for bad in ["", "localhost", "localhost:8080", "ftp://h", "https://h", "http://u@h", "http://h/?x"] {
             assert!(args(Some(bad), Some("k"), None).target(&Given::default()).is_err(), "{bad:?}");
@@ -159,7 +168,8 @@ mod tests {
 
     #[test]
     fn a_key_is_needed() {
-        for given in [args(None, None, None), args(None, None, Some("empty")), args(None, Some("a b"), None)] {
+        for given in [args(None, None, None), args(None, None, Some("empty")), args(None, Some("a b"), None)]
+        {
             assert!(given.target(&Given { variables: vec![], ..environment() }).is_err());
         }
     }

@@ -29,14 +29,14 @@ pub(crate) enum Command {
 pub(crate) fn run(command: &Command, sources: &dyn Sources, output: Output) -> Result<(), Failure> {
     match command {
         Command::Check { local } => {
-            let loaded = config::load(&local.flags(), sources).map_err(faulty)?;
+            let loaded = config::load(&local.flags(), sources).map_err(|faults| faulty(&faults))?;
             loaded.notes.iter().for_each(|note| say(&format!("note: {note}")));
             output.data(&serde_json::json!({"ok": true, "notes": loaded.notes}), |_| {
                 "the configuration is good".to_owned()
             })
         }
         Command::Print { local } => {
-            let loaded = config::read(&local.flags(), sources).map_err(faulty)?;
+            let loaded = config::read(&local.flags(), sources).map_err(|faults| faulty(&faults))?;
             output.data(&print::json(&loaded), |_| print::text(&loaded).trim_end().to_owned())
         }
     }

@@ -42,10 +42,16 @@ pub(crate) async fn run(args: &Args, sources: &dyn Sources, output: Output) -> R
 async fn look(args: &Args, sources: &dyn Sources) -> Vec<Check> {
     let flags = args.local.flags();
     let mut checks = match config::load(&flags, sources) {
-        Ok(loaded) => loaded.notes.into_iter().fold(vec![Check::ok("configuration", "good")], |mut checks, note| {
-            checks.push(Check::warn("configuration", note, "set it otherwise, or leave it if that is meant"));
-            checks
-        }),
+        Ok(loaded) => {
+            loaded.notes.into_iter().fold(vec![Check::ok("configuration", "good")], |mut checks, note| {
+                checks.push(Check::warn(
+                    "configuration",
+                    note,
+                    "set it otherwise, or leave it if that is meant",
+                ));
+                checks
+            })
+        }
         Err(faults) => {
             let advice = "correct it; docs/reference/configuration.md has every key";
             vec![Check::fail("configuration", faults.to_string(), advice)]

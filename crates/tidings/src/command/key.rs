@@ -62,7 +62,8 @@ pub(crate) async fn run(command: &Command, sources: &dyn Sources, output: Output
                 grants: grants.clone(),
                 expires_in: expires.map(|duration| duration.as_secs()),
             };
-            let made: CreatedKey = local::ask(&local.load(sources)?.settings, Request::KeyCreate(key)).await?;
+            let made: CreatedKey =
+                local::ask(&local.load(sources)?.settings, Request::KeyCreate(key)).await?;
             if !output.json {
                 say(&format!("key {} of tenant {tenant}; keep it now, it is not shown again:", made.id));
             }

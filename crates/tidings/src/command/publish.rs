@@ -110,8 +110,9 @@ pub(crate) async fn run(args: &Args, sources: &dyn Sources, output: Output) -> R
 
 fn payload(data: &str) -> Result<Box<RawValue>, Failure> {
     let text = if data == "-" { read_stdin()? } else { data.to_owned() };
-    serde_json::from_str(text.trim())
-        .map_err(|error| Failure::usage(format!("--data is not JSON ({error}); a text is written '\"like this\"'")))
+    serde_json::from_str(text.trim()).map_err(|error| {
+        Failure::usage(format!("--data is not JSON ({error}); a text is written '\"like this\"'"))
+    })
 }
 
 fn read_stdin() -> Result<String, Failure> {

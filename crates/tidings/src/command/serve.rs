@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use clap::Args as ClapArgs;
 use serde_json::json;
+use tidings_core::Hub;
 use tidings_core::hub::HubLimits;
 use tidings_core::pages::{PageLimits, Pages};
-use tidings_core::Hub;
 use tidings_server::admin::socket::AdminSocket;
 use tidings_server::admin::{Admin, NothingOpen};
 use tidings_server::{Parts, Server};
@@ -48,7 +48,7 @@ pub(crate) struct Args {
 /// The server could not be started.
 pub(crate) fn run(args: &Args, sources: &dyn Sources, output: Output) -> Result<(), Failure> {
     let flags = Flags { listen: args.listen.clone(), demo: args.demo, ..args.local.flags() };
-    let loaded = config::load(&flags, sources).map_err(faulty)?;
+    let loaded = config::load(&flags, sources).map_err(|faults| faulty(&faults))?;
     logging::start(sources)?;
     loaded.notes.iter().for_each(|note| tracing::warn!("{note}"));
     let open_files = open_files::raise().now();
@@ -85,13 +85,16 @@ async fn with_store(
 ) -> Result<(), Failure> {
     let directory = settings.data_dir.as_path();
     let demo_key = prepare_demo(settings, store).await?;
-    let server = Server::bind(settings.server.clone(), edge_parts(store, relay), open_files).map_err(cannot_listen)?;
-    let admin = Admin::new(Arc::clone(store) as _, parts::clock(), server.app());
-    let socket = AdminSocket::bind(directory)
-        .map_err(|error| Failure::new(format!("cannot make the admin socket in {}: {error}", directory.display())))?;
+    let server = Server::bind(settings.server.clone(), edge_parts(store, relay), open_files)
+        .map_err(|error| cannot_listen(&error))?;
+    let admin =
+        Admin::new(Arc::clone(store) as _, parts::clock(), server.app()).listening(server.addresses());
+    let socket = AdminSocket::bind(directory).map_err(|error| {
+        Failure::new(format!("cannot make the admin socket in {}: {error}", directory.display()))
+    })?;
     let administering = tokio::spawn(socket.serve(Arc::new(admin)));
     tell_ready(&server.addresses(), directory, demo_key.as_deref(), output);
-    server.run(signals.to_stop()).await;
+    server.run(signals.first()).await;
     administering.abort();
     // Waited for, so that the socket's file is gone before the lock is.
     let _ = administering.await;
@@ -114,10 +117,14 @@ async fn prepare_demo(settings: &Settings, store: &Arc<SqliteStore>) -> Result<O
     demo::prepare(&admin, &**store, &settings.data_dir).await.map(Some)
 }
 
-fn cannot_listen(error: std::io::Error) -> Failure {
+fn cannot_listen(error: &std::io::Error) -> Failure {
     let advice = match error.kind() {
-        std::io::ErrorKind::AddrInUse => "; another program has it: stop that one, or name another by --listen",
-        std::io::ErrorKind::PermissionDenied => "; ports below 1024 need a right of their own: take a larger one",
+        std::io::ErrorKind::AddrInUse => {
+            "; another program has it: stop that one, or name another by --listen"
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            "; ports below 1024 need a right of their own: take a larger one"
+        }
         _ => "",
     };
     Failure::new(format!("{error}{advice}"))
@@ -136,7 +143,8 @@ fn tell_ready(addresses: &[SocketAddr], directory: &Path, demo_key: Option<&Path
     });
     let words = |_: &serde_json::Value| {
         let urls: Vec<String> = addresses.iter().map(|address| format!("http://{address}")).collect();
-        let ready = format!("tidings {version} is ready on {}, data in {}", urls.join(", "), directory.display());
+        let ready =
+            format!("tidings {version} is ready on {}, data in {}", urls.join(", "), directory.display());
         match (demo_key, addresses.first()) {
             (Some(key), Some(address)) => format!("{ready}\n\n{}", demo::lines(key, *address)),
             _ => ready,

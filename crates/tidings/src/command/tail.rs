@@ -79,7 +79,9 @@ pub(super) fn show(event: &str, output: Output) -> Result<(), Failure> {
         return output.line(event);
     }
     match serde_json::from_str::<Shown<'_>>(event) {
-        Ok(Shown { id, channel, kind, time, data }) => output.line(&format!("{time} {id} {channel} {kind} {data}")),
+        Ok(Shown { id, channel, kind, time, data }) => {
+            output.line(&format!("{time} {id} {channel} {kind} {data}"))
+        }
         Err(_) => output.line(event),
     }
 }

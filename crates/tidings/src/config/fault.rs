@@ -15,6 +15,14 @@ impl Fault {
     pub(crate) fn new(origin: &Origin, message: impl Into<String>) -> Self {
         Self { origin: origin.clone(), message: message.into() }
     }
+
+    /// What is wrong with a key's value; a flag names its key itself.
+    pub(crate) fn with_key(origin: &Origin, key: &str, message: &str) -> Self {
+        match origin {
+            Origin::Flag(_) => Self::new(origin, message),
+            _ => Self::new(origin, format!("{key}: {message}")),
+        }
+    }
 }
 
 impl fmt::Display for Fault {

@@ -14,7 +14,9 @@ use super::{Fault, Origin, Sources};
 /// The file cannot be read, is not TOML, or holds values of a type that no key has.
 pub(crate) fn statements(path: &Path, sources: &dyn Sources) -> Result<Vec<Statement>, Vec<Fault>> {
     let origin = |line| Origin::File { path: path.to_owned(), line };
-    let text = sources.read(path).map_err(|error| vec![Fault::new(&origin(0), format!("cannot read it: {error}"))])?;
+    let text = sources
+        .read(path)
+        .map_err(|error| vec![Fault::new(&origin(0), format!("cannot read it: {error}"))])?;
     let line_of = |at: usize| 1 + text.get(..at).map_or(0, |before| before.matches('\n').count());
     let table = DeTable::parse(&text).map_err(|error| {
         let line = error.span().map_or(0, |span| line_of(span.start));
@@ -44,7 +46,9 @@ impl Found<'_> {
                 DeValue::Table(inner) => self.walk(&name, inner),
                 other => match read(other) {
                     Some(said) => self.statements.push(Statement { name, said, origin }),
-                    None => self.faults.push(Fault::new(&origin, format!("{name}: no key has a value of this type"))),
+                    None => self
+                        .faults
+                        .push(Fault::new(&origin, format!("{name}: no key has a value of this type"))),
                 },
             }
         }

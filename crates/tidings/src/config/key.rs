@@ -84,8 +84,12 @@ impl Key {
     pub(crate) fn read(&self, said: &Said, settings: &mut Settings) -> Result<(), String> {
         match self.field {
             Field::Flag(place) => *place(settings) = said.flag()?,
-            Field::Count(place) => *place(settings) = narrow(self.bounded(said.number()?, |n| n.to_string())?)?,
-            Field::Count32(place) => *place(settings) = narrow(self.bounded(said.number()?, |n| n.to_string())?)?,
+            Field::Count(place) => {
+                *place(settings) = narrow(self.bounded(said.number()?, |n| n.to_string())?)?
+            }
+            Field::Count32(place) => {
+                *place(settings) = narrow(self.bounded(said.number()?, |n| n.to_string())?)?
+            }
             Field::Count64(place) => *place(settings) = self.bounded(said.number()?, |n| n.to_string())?,
             Field::Size(place) => {
                 let bytes = said.number().or_else(|_| parse_size(said.text()?))?;
@@ -150,9 +154,13 @@ impl Key {
 
     fn bounded(&self, value: u64, show: impl Fn(u64) -> String) -> Result<u64, String> {
         match value {
-            0 if self.zero.is_none() => Err("zero is not possible here: this cannot be switched off".to_owned()),
+            0 if self.zero.is_none() => {
+                Err("zero is not possible here: this cannot be switched off".to_owned())
+            }
             0 => Ok(0),
-            value if value < self.least => Err(format!("{} is too little: at least {}", show(value), show(self.least))),
+            value if value < self.least => {
+                Err(format!("{} is too little: at least {}", show(value), show(self.least)))
+            }
             value => Ok(value),
         }
     }
@@ -175,7 +183,9 @@ fn parse_address(text: &str) -> Result<SocketAddr, String> {
 /// An origin as browsers write it (RFC 6454 section 6.2): scheme, host in lower case, and the port unless it is the
 /// scheme's own.
 fn parse_origin(text: &str) -> Result<String, String> {
-    let wrong = |why: &str| format!("`{text}` is no origin: {why}; write it as browsers do, e.g. https://app.example.org");
+    let wrong = |why: &str| {
+        format!("`{text}` is no origin: {why}; write it as browsers do, e.g. https://app.example.org")
+    };
     let (scheme, authority) = text.split_once("://").ok_or_else(|| wrong("it has no scheme"))?;
     let own_port = match scheme {
         "http" => ":80",

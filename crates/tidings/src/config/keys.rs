@@ -257,7 +257,11 @@ const STREAMS: &[Key] = &[
 ];
 
 const APP_KEYS: &[Key] = &[
-    plain("apps", Field::Words(&APPS, |s| &mut s.apps), "The apps that are served. Without effect in this build."),
+    plain(
+        "apps",
+        Field::Words(&APPS, |s| &mut s.apps),
+        "The apps that are served. Without effect in this build.",
+    ),
     plain(
         "webhooks.github.secret",
         Field::Secret(|s| &mut s.github_secret),

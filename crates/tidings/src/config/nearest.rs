@@ -4,7 +4,8 @@
 pub(crate) fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
     let measured = candidates.iter().map(|candidate| (distance(word, candidate), *candidate));
     let few = |(edits, candidate): &(usize, &str)| *edits <= 1 + word.len().max(candidate.len()) / 4;
-    let same_end = || candidates.iter().copied().find(|candidate| last_segment(candidate) == last_segment(word));
+    let same_end =
+        || candidates.iter().copied().find(|candidate| last_segment(candidate) == last_segment(word));
     measured.min().filter(few).map(|(_, candidate)| candidate).or_else(same_end)
 }
 
@@ -33,7 +34,9 @@ mod tests {
 
     #[test]
     fn edits_are_counted() {
-        for (one, other, edits) in [("", "abc", 3), ("abc", "abc", 0), ("kitten", "sitting", 3), ("ab", "ba", 2)] {
+        for (one, other, edits) in
+            [("", "abc", 3), ("abc", "abc", 0), ("kitten", "sitting", 3), ("ab", "ba", 2)]
+        {
             assert_eq!(distance(one, other), edits);
             assert_eq!(distance(other, one), edits);
         }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::key::{Field, Key};
-use super::{Loaded, Origin, keys};
+use super::{Loaded, Origin, Settings, keys};
 
 /// As a configuration file: every key with its value, and where it came from behind it.
 pub(crate) fn text(loaded: &Loaded) -> String {
@@ -28,13 +28,18 @@ fn line(key: &Key, loaded: &Loaded) -> String {
     }
 }
 
-/// As JSON: `{"keys":[{"key","value","source"}]}`.
+/// As JSON: `{"keys":[{"key","value","source","default","type","variable","meaning"}]}`.
 pub(crate) fn json(loaded: &Loaded) -> Value {
+    let defaults = Settings::default();
     let row = |key: &Key| {
         json!({
             "key": key.name,
             "value": key.show(&loaded.settings),
             "source": origin(loaded, key.name).to_string(),
+            "default": key.show(&defaults),
+            "type": key.kind(),
+            "variable": key.variable(),
+            "meaning": key.meaning,
         })
     };
     json!({"keys": keys::all().map(row).collect::<Vec<_>>()})

@@ -118,7 +118,7 @@ impl RawConfig {
         for (name, (said, origin)) in self.statements {
             let Some(key) = keys::find(name) else { continue };
             if let Err(message) = key.read(&said, &mut settings) {
-                faults.push(Fault::new(&origin, format!("{name}: {message}")));
+                faults.push(Fault::with_key(&origin, name, &message));
             }
             origins.insert(name, origin);
         }

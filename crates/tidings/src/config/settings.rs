@@ -105,13 +105,17 @@ pub(crate) fn check(settings: &Settings, origins: &BTreeMap<&'static str, Origin
     let faults = refusals.into_iter().filter_map(|(key, refusal)| {
         let message = refusal?;
         let origin = origins.get(key).unwrap_or(&Origin::Default);
-        Some(Fault::new(origin, format!("{key}: {message}")))
+        Some(Fault::with_key(origin, key, &message))
     });
     Faults::unless_any(faults.collect(), ())
 }
 
 fn no_address(settings: &Settings) -> Option<String> {
-    settings.server.listen.is_empty().then(|| "at least one address is needed, e.g. 127.0.0.1:8080".to_owned())
+    settings
+        .server
+        .listen
+        .is_empty()
+        .then(|| "at least one address is needed, e.g. 127.0.0.1:8080".to_owned())
 }
 
 fn open_without_cover(settings: &Settings) -> Option<String> {
@@ -127,7 +131,9 @@ fn open_without_cover(settings: &Settings) -> Option<String> {
 
 fn demo_in_the_open(settings: &Settings) -> Option<String> {
     let open = settings.demo && !settings.is_local();
-    open.then(|| "--demo is for this machine alone: listen on 127.0.0.1 or [::1], or leave --demo out".to_owned())
+    open.then(|| {
+        "--demo is for this machine alone: listen on 127.0.0.1 or [::1], or leave --demo out".to_owned()
+    })
 }
 
 fn tls(settings: &Settings) -> Option<String> {
@@ -166,7 +172,9 @@ pub(crate) fn notes(settings: &Settings, origins: &BTreeMap<&'static str, Origin
         .map(|(key, origin)| format!("{origin}: {key} has no effect: this build comes without the apps"))
         .collect();
     if settings.durability == Durability::Os {
-        notes.push("log.durability is \"os\": a loss of power may take the last answered publishes with it".into());
+        notes.push(
+            "log.durability is \"os\": a loss of power may take the last answered publishes with it".into(),
+        );
     }
     notes
 }

@@ -69,7 +69,8 @@ fn the_file_may_be_named_by_a_variable() {
 
 #[test]
 fn tables_and_dots_are_one() {
-    let file = "[limits]\nstream_buffer = \"1MiB\"\nconnects_per_minute.api_key = 0\n[log.retention]\nage = 0\n";
+    let file =
+        "[limits]\nstream_buffer = \"1MiB\"\nconnects_per_minute.api_key = 0\n[log.retention]\nage = 0\n";
     let settings = loaded(file, &[("TIDINGS_LIMITS__CONNECTS_PER_MINUTE__SESSION", "7")]).settings;
     assert_eq!(settings.server.limits.stream_buffer, 1 << 20);
     assert_eq!(settings.server.limits.connects_api_key, 0);
@@ -148,7 +149,9 @@ fn off_loopback_it_needs_a_proxy_that_covers_it() {
 fn demo_keeps_to_loopback_even_behind_a_proxy() {
     let file = "listen = [\"0.0.0.0:8080\"]\nbehind_proxy = true";
     let flags = Flags { demo: true, ..with_file() };
-    assert!(load(&flags, &given(file, &[])).unwrap_err().to_string().contains("--demo is for this machine alone"));
+    assert!(
+        load(&flags, &given(file, &[])).unwrap_err().to_string().contains("--demo is for this machine alone")
+    );
     assert!(load(&flags, &given("", &[])).unwrap().settings.demo);
 }
 
@@ -186,10 +189,7 @@ fn print_shows_every_key_and_where_it_comes_from() {
 #[test]
 fn what_print_writes_reads_back_the_same() {
     let printed = print::text(&loaded("stream.heartbeat = \"45s\"\nlisten = [\"[::1]:7\"]", &[]));
-    assert_eq!(
-        without_origins(&print::text(&loaded(&printed, &[]))),
-        without_origins(&printed)
-    );
+    assert_eq!(without_origins(&print::text(&loaded(&printed, &[]))), without_origins(&printed));
 }
 
 fn without_origins(text: &str) -> String {

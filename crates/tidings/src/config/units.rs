@@ -14,7 +14,8 @@ const SIZES: [(&str, u64); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 <
 /// A sentence that says how a duration is written.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let parsed = if text == "0" { Some(0) } else { parse(text, &TIMES) };
-    let how = || format!("`{text}` is no duration: write a number and its unit, e.g. 250ms, 30s, 5m, 2h or 7d");
+    let how =
+        || format!("`{text}` is no duration: write a number and its unit, e.g. 250ms, 30s, 5m, 2h or 7d");
     parsed.map(Duration::from_millis).ok_or_else(how)
 }
 
@@ -24,7 +25,9 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
 /// A sentence that says how a size is written.
 pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     let parsed = text.parse().ok().filter(|_| is_digits(text)).or_else(|| parse(text, &SIZES));
-    parsed.ok_or_else(|| format!("`{text}` is no size: write bytes, or a number and its unit, e.g. 256KiB or 1MiB"))
+    parsed.ok_or_else(|| {
+        format!("`{text}` is no size: write bytes, or a number and its unit, e.g. 256KiB or 1MiB")
+    })
 }
 
 /// The shortest way to write the duration exactly; parts of a millisecond are dropped.
@@ -52,7 +55,7 @@ fn show(value: u64, units: &[(&str, u64)], zero: &str) -> String {
     if value == 0 {
         return zero.to_owned();
     }
-    let fitting = units.iter().find(|(_, factor)| value % factor == 0);
+    let fitting = units.iter().find(|(_, factor)| value.is_multiple_of(*factor));
     fitting.map_or_else(|| value.to_string(), |(unit, factor)| format!("{}{unit}", value / factor))
 }
 
@@ -71,7 +74,8 @@ mod tests {
         }
         assert_eq!(parse_duration("0").unwrap(), Duration::ZERO);
         assert_eq!(show_duration(Duration::from_millis(90_000)), "90s");
-        for bad in ["", "30", "s", "-1s", "1.5s", "30 s", "30S", "1w", "99999999999999999999s", "300000000000000d"]
+        for bad in
+            ["", "30", "s", "-1s", "1.5s", "30 s", "30S", "1w", "99999999999999999999s", "300000000000000d"]
         {
             assert!(parse_duration(bad).is_err(), "{bad:?}");
         }

@@ -11,10 +11,16 @@ const PREFIX: &str = "TIDINGS_";
 /// Variables that begin as keys do and are none, with what they are for.
 pub(crate) const OTHERS: &[(&str, &str)] = &[
     (CONFIG, "The configuration file, where `--config` names none."),
-    ("TIDINGS_LOG", "What the server writes to stderr: `error`, `warn`, `info` (the default), `debug`, `trace`, or a filter such as `info,tidings_server=debug`."),
+    (
+        "TIDINGS_LOG",
+        "What the server writes to stderr: `error`, `warn`, `info` (the default), `debug`, `trace`, or a filter such as `info,tidings_server=debug`.",
+    ),
     ("TIDINGS_LOG_FORMAT", "`text` (the default) or `json`, a line each."),
     ("TIDINGS_URL", "For `publish`, `tail` and `history`: the server, where `--server` names none."),
-    ("TIDINGS_API_KEY", "For `publish`, `tail` and `history`: the API key, where `--key` and `--key-file` name none."),
+    (
+        "TIDINGS_API_KEY",
+        "For `publish`, `tail` and `history`: the API key, where `--key` and `--key-file` name none.",
+    ),
     ("TIDINGS_BIN", "For test suites: the binary they drive. The binary itself does not look at it."),
 ];
 
@@ -43,7 +49,7 @@ fn is_key(name: &str) -> bool {
     let is_link = |link: &&str| if link.ends_with('_') { name.starts_with(*link) } else { name == *link };
     name.starts_with(PREFIX)
         && !OTHERS.iter().any(|(other, _)| name == *other)
-        && !SERVICE_LINKS.iter().any(|link| is_link(&link))
+        && !SERVICE_LINKS.iter().any(is_link)
 }
 
 fn key_of(variable: &str) -> String {

@@ -16,13 +16,18 @@ pub(super) fn permissions(directory: &Path) -> Check {
     let found = match std::fs::metadata(directory) {
         Ok(found) => found,
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            let advice = "nothing, if this is the first start; else name the right one by --data-dir or data_dir";
+            let advice =
+                "nothing, if this is the first start; else name the right one by --data-dir or data_dir";
             return Check::warn(NAME, format!("{shown} is not there; a server makes it"), advice);
         }
         Err(error) => return Check::fail(NAME, format!("{shown}: {error}"), "run this as the server's user"),
     };
     if !found.is_dir() {
-        return Check::fail(NAME, format!("{shown} is no directory"), "name a directory by --data-dir or data_dir");
+        return Check::fail(
+            NAME,
+            format!("{shown} is no directory"),
+            "name a directory by --data-dir or data_dir",
+        );
     }
     if let Err(error) = access(directory, AccessFlags::R_OK | AccessFlags::W_OK | AccessFlags::X_OK) {
         let advice = "run this as the server's user, or give it the directory (chown)";

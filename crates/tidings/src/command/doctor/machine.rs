@@ -47,7 +47,8 @@ pub(super) fn open_files() -> Check {
     let name = "open files";
     let limit = open_files::raise();
     if limit.soft < FEW_FILES {
-        let advice = "raise it where the server is started: LimitNOFILE=65536 in a systemd unit, or ulimit -n 65536";
+        let advice =
+            "raise it where the server is started: LimitNOFILE=65536 in a systemd unit, or ulimit -n 65536";
         return Check::warn(name, format!("at most {}, and each connection takes one", limit.soft), advice);
     }
     Check::ok(name, format!("at most {}", limit.soft))

@@ -23,7 +23,7 @@ pub(super) async fn check(settings: &Settings) -> Vec<Check> {
         Err(other) => return vec![Check::fail(NAME, other.to_string(), "run this as the server's user")],
     }
     let status: Result<Status, Failure> = local::ask(settings, Request::Status {}).await;
-    let Status { version, pid, started_at, .. } = match status {
+    let Status { version, pid, started_at, listen, .. } = match status {
         Ok(status) => status,
         Err(error) => return vec![Check::fail(NAME, error.to_string(), "look at its logs; restart it")],
     };
@@ -33,24 +33,21 @@ pub(super) async fn check(settings: &Settings) -> Vec<Check> {
     } else {
         Check::warn(NAME, format!("{found}; this is {}", env!("CARGO_PKG_VERSION")), "restart it to upgrade")
     }];
-    for address in &settings.server.listen {
-        checks.push(reach(*address).await);
+    for address in listen {
+        checks.push(reach(address).await);
     }
     checks
 }
 
 async fn reach(address: SocketAddr) -> Check {
     let name = "network";
-    if address.port() == 0 {
-        return Check::ok(name, "the port is any free one, which the server's ready line tells");
-    }
     let reachable = SocketAddr::new(local_of(address.ip()), address.port());
     let client = Client::new(Target::at(reachable));
     match client.ask(Method::GET, "/readyz", Vec::new()).await {
         Ok(_) => Check::ok(name, format!("it takes requests at {address}")),
         Err(trouble) => {
-            let advice = "was it started with other flags? `tidings config print` shows what this command assumes";
-            Check::fail(name, format!("{address}: {}", Failure::from(trouble)), advice)
+            let found = format!("{address}: {}", Failure::from(trouble));
+            Check::fail(name, found, "look at its logs; restart it if writing has failed")
         }
     }
 }

@@ -28,3 +28,21 @@ pub(super) async fn take(directory: &Path) -> Result<parts::Lock, Failure> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_second_server_is_refused_and_one_that_leaves_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = take(folder.path()).await.unwrap();
+        let refused = take(folder.path()).await.unwrap_err().to_string();
+        assert!(refused.contains(&folder.path().display().to_string()), "{refused}");
+        let (second, ()) = tokio::join!(take(folder.path()), async {
+            sleep(PATIENCE / 2).await;
+            drop(first);
+        });
+        second.unwrap();
+    }
+}

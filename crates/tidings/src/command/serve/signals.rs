@@ -17,12 +17,13 @@ impl Signals {
     /// # Errors
     /// The system refuses.
     pub(super) fn listen() -> Result<Self, Failure> {
-        let catch = |kind| signal(kind).map_err(|error| Failure::new(format!("cannot catch signals: {error}")));
+        let catch =
+            |kind| signal(kind).map_err(|error| Failure::new(format!("cannot catch signals: {error}")));
         Ok(Self { terminate: catch(SignalKind::terminate())?, interrupt: catch(SignalKind::interrupt())? })
     }
 
     /// Waits for the first signal. The second ends the process at once: what was answered is on disk.
-    pub(super) async fn to_stop(mut self) {
+    pub(super) async fn first(mut self) {
         let name = self.next().await;
         tracing::info!(signal = name, "leaving; a second signal ends the process at once");
         tokio::spawn(async move {

@@ -1,0 +1,141 @@
+//! A reader of `GET /v1/events`.
+
+use std::collections::VecDeque;
+
+use bytes::Buf;
+use tidings_protocol::Cursor;
+use tidings_protocol::{chunk, sse};
+
+use crate::http::{Connection, invalid, request};
+use crate::subscription::{Ask, Closed, Item, cursor, item};
+use crate::target::Target;
+
+/// One stream.
+#[derive(Debug)]
+pub struct Sse {
+    connection: Connection,
+    chunks: chunk::Decoder,
+    blocks: sse::Decoder,
+    /// The id before the present block: a block without one of its own repeats it.
+    last: String,
+    ready: VecDeque<Item>,
+    /// The `retry:` fields, in milliseconds.
+    pub retries: Vec<u64>,
+    ended: bool,
+}
+
+impl Sse {
+    /// Opens a stream.
+    ///
+    /// # Errors
+    /// [`Closed`]: broken, or refused.
+    pub async fn open(target: &Target, ask: &Ask) -> Result<Self, Closed> {
+        let mut connection = Connection::open(target.address).await?;
+        let (mut path, mut more) = (format!("/v1/events?{}", ask.query()), "accept: text/event-stream\r\n".to_owned());
+        match &ask.since {
+            Some(since) if ask.by_header => more.push_str(&format!("last-event-id: {since}\r\n")),
+            Some(since) => path.push_str(&format!("since={since}")),
+            None => {}
+        }
+        connection.send(&request(target, "GET", &path, &more, None)).await?;
+        let head = connection.head().await?;
+        if head.status != 200 {
+            let body = connection.body(&head).await?;
+            return Err(Closed::refused(&head, &body));
+        }
+        if head.header("transfer-encoding") != Some("chunked") {
+            // A refusal that an EventSource can live with: 200, `retry:` and `$end`, of known length.
+            let body = connection.body(&head).await?;
+            return Ok(Self::refusal(connection, &body));
+        }
+        Ok(Self::around(connection))
+    }
+
+    fn around(connection: Connection) -> Self {
+        Self {
+            connection,
+            chunks: chunk::Decoder::default(),
+            blocks: sse::Decoder::default(),
+            last: String::new(),
+            ready: VecDeque::new(),
+            retries: Vec::new(),
+            ended: false,
+        }
+    }
+
+    fn refusal(connection: Connection, body: &[u8]) -> Self {
+        let mut refused = Self::around(connection);
+        let _ = refused.decode(body);
+        refused.ended = true;
+        refused
+    }
+
+    /// What comes next. May be dropped and called again.
+    ///
+    /// # Errors
+    /// [`Closed`].
+    pub async fn next(&mut self) -> Result<Item, Closed> {
+        loop {
+            if let Some(item) = self.ready.pop_front() {
+                return Ok(item);
+            }
+            if self.ended {
+                return Err(Closed::Ended(None));
+            }
+            if self.connection.buffer().is_empty() {
+                self.connection.fill().await?;
+            }
+            self.take()?;
+        }
+    }
+
+    /// Decodes everything that was read.
+    fn take(&mut self) -> Result<(), Closed> {
+        let bytes = std::mem::take(self.connection.buffer());
+        let mut input = &bytes[..];
+        while let Some(part) = self.chunks.decode(&mut input).map_err(|error| invalid(&error.to_string()))? {
+            match part {
+                chunk::Part::Data(data) => self.decode(data)?,
+                chunk::Part::End => self.ended = true,
+            }
+        }
+        if self.ended && input.has_remaining() {
+            return Err(invalid("bytes after the last chunk").into());
+        }
+        let mut buffer = bytes;
+        buffer.clear();
+        *self.connection.buffer() = buffer;
+        Ok(())
+    }
+
+    fn decode(&mut self, mut data: &[u8]) -> Result<(), Closed> {
+        while let Some(decoded) = self.blocks.decode(&mut data).map_err(|error| invalid(&error.to_string()))? {
+            let came = match decoded {
+                sse::Item::Event(event) => {
+                    let own = own_id(&mut self.last, event.id)?;
+                    item(event.event, own, event.data.to_owned())
+                }
+                sse::Item::Position(id) => {
+                    own_id(&mut self.last, id)?;
+                    Item::Position(cursor(id)?)
+                }
+                sse::Item::Retry(delay) => {
+                    self.retries.push(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
+                    continue;
+                }
+                sse::Item::Comment(_) => Item::Life,
+            };
+            self.ready.push_back(came);
+        }
+        Ok(())
+    }
+}
+
+/// The id, if the block brought a new one.
+fn own_id(last: &mut String, id: &str) -> Result<Option<Cursor>, Closed> {
+    if id == last {
+        return Ok(None);
+    }
+    id.clone_into(last);
+    Ok(Some(cursor(id)?))
+}

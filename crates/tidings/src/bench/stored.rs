@@ -1,0 +1,112 @@
+//! What resuming on one exact channel costs with ever more events stored on others.
+
+use std::io::{Read, Write};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::crowd::Crowd;
+use super::driver::Driver;
+use super::plan::Plan;
+use super::process;
+use super::publisher::{Publisher, whole_body};
+use super::scan::Wire;
+use super::server::OwnServer;
+use super::subscriber::Subscriber;
+use crate::failure::Failure;
+
+/// Clients that resume, one after the other's connection.
+const CLIENTS: usize = 200;
+/// Channels over which the other events are spread.
+const OTHERS: usize = 100;
+/// Events in one publish: the most there may be.
+const BATCH: usize = 100;
+
+/// One number of stored events.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Stored {
+    pub(super) events: u64,
+    pub(super) database_mib: f64,
+    /// Of the log, a client, to find the two events that it missed.
+    pub(super) rows_examined: f64,
+    pub(super) cpu_us_per_client: Option<f64>,
+    pub(super) seconds: f64,
+}
+
+fn fill(crowd: &Crowd<'_>, bytes: usize, events: u64) -> Result<(), Failure> {
+    let mut driver = Driver::new()?;
+    for number in 0..events.div_ceil(BATCH as u64) {
+        if number % 1_000 == 0 {
+            driver.drop_sources();
+            for other in 0..8 {
+                let stream = crowd.dial.connect(other).map_err(|error| Failure::new(format!("a publisher: {error}")))?;
+                let channel = format!("{}:{}", crowd.channel, (number as usize / 1_000 * 8 + other) % OTHERS);
+                driver.add_source(Box::new(Publisher::new(stream, crowd.target, &channel, bytes, BATCH)))?;
+            }
+        }
+        if number % 8 == 0 {
+            driver.send_for(Duration::ZERO)?;
+        }
+    }
+    Ok(())
+}
+
+fn publish(driver: &mut Driver, crowd: &Crowd<'_>, bytes: usize) -> Result<(), Failure> {
+    let stream = crowd.dial.connect(0).map_err(|error| Failure::new(format!("a publisher: {error}")))?;
+    driver.add_source(Box::new(Publisher::new(stream, crowd.target, crowd.channel, bytes, 1)))?;
+    driver.send_for(Duration::ZERO)?;
+    driver.drop_sources();
+    Ok(())
+}
+
+/// A counter of the server.
+fn counter(crowd: &Crowd<'_>, name: &str) -> Result<f64, Failure> {
+    let failed = |error| Failure::new(format!("/metrics: {error}"));
+    let mut stream = crowd.dial.connect(0).map_err(failed)?;
+    stream.set_nonblocking(false).map_err(failed)?;
+    let (prefix, authority) = (&crowd.target.prefix, &crowd.target.authority);
+    let request = format!("GET {prefix}/metrics HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n\r\n");
+    let mut answer = Vec::new();
+    stream.write_all(request.as_bytes()).and_then(|()| stream.read_to_end(&mut answer)).map_err(failed)?;
+    let text = String::from_utf8_lossy(whole_body(&answer).unwrap_or_default()).into_owned();
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+    line.ok_or_else(|| Failure::new(format!("/metrics does not tell {name}")))
+}
+
+/// Fills the log to each of the numbers and has clients resume from its beginning.
+///
+/// # Errors
+/// What did not work.
+pub(super) fn measure(plan: &Plan, server: &OwnServer, channel: &str) -> Result<Vec<Stored>, Failure> {
+    let crowd = Crowd { dial: server.dial()?, target: &server.target, wire: Wire::Sse, channel };
+    let mut driver = Driver::new()?;
+    crowd.gather(&mut driver, CLIENTS)?;
+    let gone: Vec<Subscriber> = driver.take_subscribers();
+    driver.start_over();
+    publish(&mut driver, &crowd, plan.bytes)?;
+    let mut stored = 0;
+    let mut found = Vec::new();
+    for events in &plan.stored {
+        fill(&crowd, plan.bytes, events.saturating_sub(stored))?;
+        stored = *events;
+        if found.is_empty() {
+            publish(&mut driver, &crowd, plan.bytes)?;
+        }
+        let examined = counter(&crowd, "tidings_log_rows_examined")?;
+        let (before, began) = (process::cpu(server.pid()), driver.now());
+        crowd.gather_again(&mut driver, &gone)?;
+        driver.settle()?;
+        let (after, took) = (process::cpu(server.pid()), driver.now() - began);
+        let used = after.zip(before).map(|(after, before)| after.saturating_sub(before));
+        found.push(Stored {
+            events: *events,
+            database_mib: server.workspace.database_bytes() as f64 / 1024.0 / 1024.0,
+            rows_examined: (counter(&crowd, "tidings_log_rows_examined")? - examined) / CLIENTS as f64,
+            cpu_us_per_client: used.map(|used| used.as_secs_f64() * 1e6 / CLIENTS as f64),
+            seconds: took.as_secs_f64(),
+        });
+        driver.take_subscribers();
+        driver.recount();
+    }
+    Ok(found)
+}
