@@ -103,6 +103,17 @@ impl Connection {
         Ok(Self { stream, buffer: BytesMut::new() })
     }
 
+    /// A connection that was made by the test.
+    #[must_use]
+    pub fn over(stream: TcpStream) -> Self {
+        Self { stream, buffer: BytesMut::new() }
+    }
+
+    /// The socket: reading from it takes bytes from the client.
+    pub fn stream(&mut self) -> &mut TcpStream {
+        &mut self.stream
+    }
+
     /// Writes all of it.
     ///
     /// # Errors
@@ -120,6 +131,13 @@ impl Connection {
             0 => Err(ErrorKind::UnexpectedEof.into()),
             _ => Ok(()),
         }
+    }
+
+    /// Whether the server has neither closed nor said anything that was not asked for.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        let nothing = self.stream.try_read(&mut [0u8; 1]);
+        self.buffer.is_empty() && nothing.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
     }
 
     /// What was read and not used.

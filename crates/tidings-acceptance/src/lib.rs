@@ -2,7 +2,7 @@
 //!
 //! Owns: starting, killing and restarting a server ([`server`]), clients of every transport that notice everything
 //! ([`http`], [`publish`], [`sse`], [`ws`], [`poll`], [`subscription`], [`follower`]), and the judgement over what was
-//! sent and what came ([`journal`], [`checker`]). Leaves out: the tests, which are in `tests/`, a promise each.
+//! sent and what came ([`journal`], [`checker`]); what the server and the system say of it ([`figures`]). Leaves out: the tests, which are in `tests/`, a promise each.
 //!
 //! Invariants: nothing is known of the server but its command line, its configuration and its wire; what is not as it
 //! should be panics, since a failed assumption is a failed test; waiting has a limit and names what was waited for.
@@ -12,6 +12,7 @@
 
 pub mod binary;
 pub mod checker;
+pub mod figures;
 pub mod follower;
 pub mod http;
 pub mod journal;
@@ -27,6 +28,7 @@ pub mod wait;
 pub mod ws;
 
 pub use checker::{Records, Verdict};
+pub use figures::Figures;
 pub use follower::Follower;
 pub use journal::{Entry, Journal};
 pub use publish::{Lane, Outcome};

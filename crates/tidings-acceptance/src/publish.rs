@@ -140,8 +140,9 @@ impl Lane {
 
     async fn connection(&mut self) -> io::Result<Connection> {
         match self.connection.take() {
-            Some(connection) => Ok(connection),
-            None => Connection::open(self.target.address).await,
+            // One that was lost while nothing was asked on it tells nothing about what is asked next.
+            Some(connection) if connection.is_quiet() => Ok(connection),
+            _ => Connection::open(self.target.address).await,
         }
     }
 }

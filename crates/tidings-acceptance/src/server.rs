@@ -99,6 +99,15 @@ impl Server {
         self.home.path()
     }
 
+    /// The id of the process that runs.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[must_use]
+    pub fn process(&self) -> u32 {
+        self.child.as_ref().and_then(Child::id).expect("a process")
+    }
+
     /// The same address for every start.
     #[must_use]
     pub fn address(&self) -> SocketAddr {

@@ -30,7 +30,14 @@ impl Sse {
     /// # Errors
     /// [`Closed`]: broken, or refused.
     pub async fn open(target: &Target, ask: &Ask) -> Result<Self, Closed> {
-        let mut connection = Connection::open(target.address).await?;
+        Self::open_on(Connection::open(target.address).await?, target, ask).await
+    }
+
+    /// Opens a stream on a connection of the test's making.
+    ///
+    /// # Errors
+    /// [`Closed`]: broken, or refused.
+    pub async fn open_on(mut connection: Connection, target: &Target, ask: &Ask) -> Result<Self, Closed> {
         let (mut path, mut more) = (format!("/v1/events?{}", ask.query()), "accept: text/event-stream\r\n".to_owned());
         match &ask.since {
             Some(since) if ask.by_header => more.push_str(&format!("last-event-id: {since}\r\n")),
@@ -49,6 +56,16 @@ impl Sse {
             return Ok(Self::refusal(connection, &body));
         }
         Ok(Self::around(connection))
+    }
+
+    /// The socket: reading from it takes bytes from the client.
+    pub fn stream(&mut self) -> &mut tokio::net::TcpStream {
+        self.connection.stream()
+    }
+
+    /// Closes with a reset.
+    pub fn reset(self) {
+        self.connection.reset();
     }
 
     fn around(connection: Connection) -> Self {

@@ -43,6 +43,8 @@ pub struct Ask {
     pub by_header: bool,
     /// Seconds that a poll waits.
     pub wait: u64,
+    /// Further parameters, as they stand in a query, each ending in `&`.
+    pub more: String,
 }
 
 impl Ask {
@@ -50,7 +52,7 @@ impl Ask {
     #[must_use]
     pub fn of(channels: &[&str]) -> Self {
         let channels = channels.iter().map(|&channel| channel.to_owned()).collect();
-        Self { channels, since: None, by_header: false, wait: 10 }
+        Self { channels, wait: 10, ..Self::default() }
     }
 
     /// The same after a cursor, or from `start`.
@@ -59,9 +61,16 @@ impl Ask {
         Self { since: Some(since.to_string()), ..self.clone() }
     }
 
+    /// The same with a further parameter, which needs no escaping.
+    #[must_use]
+    pub fn with(&self, name: &str, value: &str) -> Self {
+        Self { more: format!("{}{name}={value}&", self.more), ..self.clone() }
+    }
+
     pub(crate) fn query(&self) -> String {
         // Nothing in the alphabet of channels and patterns must be escaped in a query (RFC 3986, 3.4).
-        self.channels.iter().map(|channel| format!("channel={channel}&")).collect()
+        let channels: String = self.channels.iter().map(|channel| format!("channel={channel}&")).collect();
+        channels + &self.more
     }
 }
 

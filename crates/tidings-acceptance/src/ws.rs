@@ -28,7 +28,14 @@ impl Ws {
     /// # Errors
     /// [`Closed`]: broken, or refused before the upgrade.
     pub async fn open(target: &Target, ask: &Ask) -> Result<Self, Closed> {
-        let mut connection = Connection::open(target.address).await?;
+        Self::open_on(Connection::open(target.address).await?, target, ask).await
+    }
+
+    /// Opens a WebSocket on a connection of the test's making.
+    ///
+    /// # Errors
+    /// [`Closed`]: broken, or refused before the upgrade.
+    pub async fn open_on(mut connection: Connection, target: &Target, ask: &Ask) -> Result<Self, Closed> {
         let mut path = format!("/v1/ws?{}", ask.query());
         if let Some(since) = &ask.since {
             path.push_str(&format!("since={since}"));
@@ -57,6 +64,16 @@ impl Ws {
             answers: VecDeque::new(),
             closed: None,
         })
+    }
+
+    /// The socket: reading from it takes bytes from the client.
+    pub fn stream(&mut self) -> &mut tokio::net::TcpStream {
+        self.connection.stream()
+    }
+
+    /// Closes with a reset.
+    pub fn reset(self) {
+        self.connection.reset();
     }
 
     /// Sends a request frame.

@@ -120,6 +120,14 @@ impl Feed {
         }
     }
 
+    /// For a transport that has no room: takes in what does not wait for anything, and leaves the waker. `true` where the
+    /// stream has ended, so that its last frames are to be taken all the same.
+    pub fn attend(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
+        self.mailbox.listen(cx.waker());
+        self.take_urgent_signals(now);
+        self.session.has_ended()
+    }
+
     /// Moves the position to the hub's where nothing waits, so that ids of quiet streams do not grow old.
     pub fn settle(&mut self, now: Duration) {
         if self.session.is_caught_up() {

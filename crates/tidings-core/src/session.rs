@@ -267,6 +267,12 @@ impl Session {
         self.phase == Phase::Ended && self.out.is_empty()
     }
 
+    /// Whether it has ended; its last outputs may wait to be taken.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.phase == Phase::Ended
+    }
+
     /// Whether channels are being added, so that a further change must wait.
     #[must_use]
     pub fn is_joining(&self) -> bool {

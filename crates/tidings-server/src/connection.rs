@@ -29,8 +29,9 @@ use tower::ServiceExt;
 use crate::app::App;
 use crate::guard::ConnectionGuard;
 use crate::stream::io::StreamIo;
+use crate::stream::pump::Pump;
 use crate::stream::sse::SseTask;
-use crate::stream::websocket::SocketTask;
+use crate::stream::websocket::{SocketStart, SocketTask, refuse};
 use crate::takeover::{Claim, FlushTracker, SocketState, Takeover};
 
 /// What an HTTP/2 connection begins with.
@@ -59,22 +60,21 @@ pub async fn serve<Io: StreamIo>(
         serve_http2(io, ahead, peer, &app, router).await;
         return;
     }
-    let (tracker, ending) = match Http1::new(io, ahead, peer, &app, router).await {
+    let tracker = match Http1::new(io, ahead, peer, &app, router).await {
         (tracker, read, Some(claimed)) => {
             let (io, ahead) = tracker.into_inner();
             let read = if ahead.is_empty() { read } else { [read, ahead].concat().into() };
             run_stream(io, app, claimed, &read, guard);
             return;
         }
-        (tracker, _, None) => (tracker, app.config.limits.header_timeout.min(LINGER)),
+        (tracker, _, None) => tracker,
     };
-    let (io, _) = tracker.into_inner();
-    linger(io, ending).await;
+    linger(tracker.into_inner().0).await;
 }
 
 /// Closes a connection without a reset overtaking what was just answered: says that nothing more comes, then drops
 /// what the client still sends for a moment (RFC 9112, 9.6).
-async fn linger<Io: StreamIo>(mut io: Io, within: Duration) {
+pub(crate) async fn linger<Io: StreamIo>(mut io: Io) {
     let dropping = async {
         if io.shutdown().await.is_err() {
             return;
@@ -88,7 +88,7 @@ async fn linger<Io: StreamIo>(mut io: Io, within: Duration) {
             }
         }
     };
-    let _ = tokio::time::timeout(within, dropping).await;
+    let _ = tokio::time::timeout(LINGER, dropping).await;
 }
 
 /// Reads until the first bytes tell HTTP/2 from HTTP/1. `None` where the client said nothing in time, or left.
@@ -163,15 +163,19 @@ fn run_stream<Io: StreamIo>(io: Io, app: Arc<App>, claimed: Takeover, read: &[u8
         tracing::debug!(%error, "a socket cannot be bounded");
         return;
     }
-    let tracker = app.tasks.clone();
+    let tasks = app.tasks.clone();
     match claimed {
         Takeover::Sse(head, stream, wire) => {
-            let task = SseTask::new(io, app, *stream, wire, head, read.len(), guard);
-            tracker.spawn(task);
+            tasks.spawn(SseTask::new(io, Pump::new(app, *stream, head), wire, read.len(), guard));
         }
-        Takeover::Socket(head, start) => {
-            let task = SocketTask::new(io, app, start, head, read, guard);
-            tracker.spawn(task);
+        Takeover::Socket(head, SocketStart::Open(stream, heartbeat)) => {
+            tasks.spawn(SocketTask::new(io, Pump::new(app, *stream, head), heartbeat, read, guard));
+        }
+        Takeover::Socket(head, SocketStart::Refused(control, code)) => {
+            tasks.spawn(async move {
+                refuse(io, head, control, code).await;
+                drop(guard);
+            });
         }
     }
 }

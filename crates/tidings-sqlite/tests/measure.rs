@@ -16,7 +16,7 @@ use tidings_core::port::{Commits, Log, Store};
 use tidings_protocol::{Draft, Seq, TenantId};
 use tidings_sqlite::{Durability, Options, SqliteStore};
 
-const EACH: Duration = Duration::from_millis(700);
+const EACH: Duration = Duration::from_millis(250);
 
 /// Nobody listens.
 struct Nobody;
@@ -65,19 +65,19 @@ async fn publish(store: &Arc<SqliteStore>, in_flight: usize, with_key: bool) -> 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn durable_publishes() {
-    for durability in [Durability::Fsync, Durability::Os] {
-        for with_key in [false, true] {
-            for in_flight in [1, 4, 16, 64, 256] {
-                let directory = tempfile::tempdir().unwrap();
-                let store = SqliteStore::open(&directory.path().join("m.db"), options(durability)).unwrap();
-                let (events, elapsed, p99) = publish(&store, in_flight, with_key).await;
-                let rate = events as f64 / elapsed.as_secs_f64();
-                println!(
-                    "{durability:?} key={with_key} in flight {in_flight:>3}: {rate:>8.0} events/s, p99 {:>6} µs",
-                    p99.as_micros()
-                );
-                store.close();
-            }
+    for (durability, with_key) in
+        [(Durability::Fsync, false), (Durability::Fsync, true), (Durability::Os, false)]
+    {
+        for in_flight in [1, 4, 16, 64, 256] {
+            let directory = tempfile::tempdir().unwrap();
+            let store = SqliteStore::open(&directory.path().join("m.db"), options(durability)).unwrap();
+            let (events, elapsed, p99) = publish(&store, in_flight, with_key).await;
+            let rate = events as f64 / elapsed.as_secs_f64();
+            println!(
+                "{durability:?} key={with_key} in flight {in_flight:>3}: {rate:>8.0} events/s, p99 {:>6} µs",
+                p99.as_micros()
+            );
+            store.close();
         }
     }
 }

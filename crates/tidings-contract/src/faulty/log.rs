@@ -86,15 +86,22 @@ impl<L: Log> FaultyLog<L> {
     ) -> PortFuture<'a, Result<T, StorageError>> {
         let fate = self.draw();
         Box::pin(async move {
-            tokio::time::sleep(fate.before).await;
+            wait(fate.before).await;
             let answer = if fate.fails {
                 Err(StorageError::Unavailable("a fault was wanted here".into()))
             } else {
                 call.await
             };
-            tokio::time::sleep(fate.after).await;
+            wait(fate.after).await;
             answer
         })
+    }
+}
+
+/// A call that is not late answers at once.
+async fn wait(time: Duration) {
+    if !time.is_zero() {
+        tokio::time::sleep(time).await;
     }
 }
 

@@ -144,6 +144,11 @@ impl Mailbox {
         inner.signals.remove(at)
     }
 
+    /// Keeps `waker`, to be woken when anything comes.
+    pub(crate) fn listen(&self, waker: &Waker) {
+        self.inner.lock().keep(waker);
+    }
+
     /// Takes the events. With none there, `waker` is kept and woken when something comes.
     pub(crate) fn take(&self, waker: &Waker) -> Taken {
         let mut inner = self.inner.lock();
@@ -152,10 +157,7 @@ impl Mailbox {
             return Taken { overflowed: true, ..Taken::default() };
         }
         if inner.queue.is_empty() {
-            match &inner.waker {
-                Some(known) if known.will_wake(waker) => {}
-                _ => inner.waker = Some(waker.clone()),
-            }
+            inner.keep(waker);
         }
         inner.bytes = 0;
         Taken {
@@ -181,6 +183,13 @@ impl Inner {
     fn overflow(&mut self) {
         self.clear();
         self.state = State::Overflowed;
+    }
+
+    fn keep(&mut self, waker: &Waker) {
+        match &self.waker {
+            Some(known) if known.will_wake(waker) => {}
+            _ => self.waker = Some(waker.clone()),
+        }
     }
 
     fn wake(&mut self) {

@@ -49,7 +49,7 @@ impl EventBody {
             self.stream.count(&frame);
             match frame {
                 Frame::Over | Frame::Abort(_) => self.over = true,
-                frame => gathered.extend_from_slice(&self.wire.encode(&frame)),
+                frame => gathered.extend_from_slice(&self.wire.bytes(&frame)),
             }
         }
         gathered

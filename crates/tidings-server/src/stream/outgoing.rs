@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
+use tidings_protocol::Cursor;
 use tokio::io::AsyncWrite;
 
 /// Most buffers handed to one vectored write; Linux takes 1,024.
@@ -14,17 +15,43 @@ const VECTORED: usize = 64;
 /// Bytes in order, shared with other connections where they can be.
 #[derive(Debug, Default)]
 pub struct Outgoing {
-    buffers: VecDeque<Bytes>,
+    buffers: VecDeque<Waiting>,
     bytes: usize,
+    /// Whether some of the first buffer was written.
+    first_begun: bool,
+    /// The last id of which some byte was written.
+    begun: Option<Cursor>,
+}
+
+/// Bytes, and the id that a client has once it has taken them.
+#[derive(Debug)]
+struct Waiting {
+    bytes: Bytes,
+    id: Option<Cursor>,
 }
 
 impl Outgoing {
-    /// Puts bytes at the end.
-    pub fn push(&mut self, bytes: Bytes) {
+    /// Puts bytes at the end; `id` is what a client has once it has taken them.
+    pub fn push(&mut self, bytes: Bytes, id: Option<Cursor>) {
         if !bytes.is_empty() {
             self.bytes += bytes.len();
-            self.buffers.push_back(bytes);
+            self.buffers.push_back(Waiting { bytes, id });
         }
+    }
+
+    /// The last id of which some byte was written.
+    #[must_use]
+    pub const fn begun(&self) -> Option<Cursor> {
+        self.begun
+    }
+
+    /// Drops what has not been begun; whether there was any. What was begun is finished, or the framing would break.
+    pub fn drop_unbegun(&mut self) -> bool {
+        let keep = usize::from(self.first_begun);
+        let any = self.buffers.len() > keep;
+        self.buffers.truncate(keep);
+        self.bytes = self.buffers.iter().map(|waiting| waiting.bytes.len()).sum();
+        any
     }
 
     /// How many bytes wait.
@@ -53,12 +80,12 @@ impl Outgoing {
         while let Some(first) = self.buffers.front() {
             let mut io = Pin::new(&mut *io);
             let written = if self.buffers.len() == 1 {
-                ready!(io.as_mut().poll_write(cx, first))?
+                ready!(io.as_mut().poll_write(cx, &first.bytes))?
             } else {
                 let mut slices = [IoSlice::new(&[]); VECTORED];
                 let mut count = 0;
-                for (slot, buffer) in slices.iter_mut().zip(&self.buffers) {
-                    *slot = IoSlice::new(buffer);
+                for (slot, waiting) in slices.iter_mut().zip(&self.buffers) {
+                    *slot = IoSlice::new(&waiting.bytes);
                     count += 1;
                 }
                 ready!(io.as_mut().poll_write_vectored(cx, &slices[..count]))?
@@ -78,12 +105,54 @@ impl Outgoing {
     fn advance(&mut self, mut written: usize) {
         self.bytes -= written;
         while let Some(first) = self.buffers.front_mut() {
-            if written < first.len() {
-                first.advance(written);
+            if written == 0 {
                 return;
             }
-            written -= first.len();
+            self.begun = first.id.or(self.begun);
+            self.first_begun = written < first.bytes.len();
+            if self.first_begun {
+                first.bytes.advance(written);
+                return;
+            }
+            written -= first.bytes.len();
             self.buffers.pop_front();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidings_protocol::{Lineage, Seq};
+
+    fn id(seq: u64) -> Cursor {
+        Cursor::new(Seq(seq), Lineage::from_bits(1))
+    }
+
+    fn waiting() -> Outgoing {
+        let mut outgoing = Outgoing::default();
+        for seq in 1..=3 {
+            outgoing.push(Bytes::from_static(b"abcd"), Some(id(seq)));
+        }
+        outgoing
+    }
+
+    #[test]
+    fn what_was_begun_is_finished_and_the_rest_dropped() {
+        let mut outgoing = waiting();
+        outgoing.advance(5);
+        assert_eq!(outgoing.begun(), Some(id(2)));
+        assert!(outgoing.drop_unbegun());
+        assert_eq!(outgoing.len(), 3);
+        assert!(!outgoing.drop_unbegun());
+    }
+
+    #[test]
+    fn between_frames_everything_is_dropped() {
+        let mut outgoing = waiting();
+        assert_eq!(outgoing.begun(), None);
+        outgoing.advance(4);
+        assert!(outgoing.drop_unbegun());
+        assert_eq!((outgoing.len(), outgoing.begun()), (0, Some(id(1))));
     }
 }

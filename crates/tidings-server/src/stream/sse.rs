@@ -1,9 +1,7 @@
 //! A stream of server-sent events on a socket of its own.
 
 use std::future::Future;
-use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -16,12 +14,9 @@ use tidings_protocol::limits::STREAM_TRAILING_BYTES;
 use tidings_protocol::sse::{Block, FieldValue, HEARTBEAT};
 use tidings_protocol::{Cursor, EndReason};
 use tokio::io::ReadBuf;
-use tokio::time::Sleep;
 
 use super::io::StreamIo;
-use super::open::OpenedStream;
-use super::outgoing::Outgoing;
-use crate::app::App;
+use super::pump::{Pump, Wire, reason_of};
 use crate::guard::ConnectionGuard;
 
 /// How a client asked for heartbeats.
@@ -61,7 +56,7 @@ impl SseWire {
 
     /// The bytes of a frame; empty where it has none.
     #[must_use]
-    pub fn encode(self, frame: &Frame) -> Bytes {
+    pub fn bytes(self, frame: &Frame) -> Bytes {
         match frame {
             Frame::Event(entry) => self.frame(entry.sse()),
             Frame::Backfill(entry) => self.frame(&entry.sse_without_id()),
@@ -96,7 +91,7 @@ impl SseWire {
 
     /// What ends the body.
     #[must_use]
-    pub fn closing(self) -> Bytes {
+    pub fn end(self) -> Bytes {
         match self.framing {
             Framing::Chunked => Bytes::from_static(chunk::LAST),
             Framing::Bare => Bytes::new(),
@@ -115,18 +110,23 @@ fn control_block(control: &Control, id: Option<Cursor>) -> Chunk {
     Chunk::build(block.encoded_len(), |out| block.write(out))
 }
 
+impl Wire for SseWire {
+    fn encode(&mut self, frame: &Frame, _now: Duration) -> Bytes {
+        self.bytes(frame)
+    }
+
+    fn closing(&mut self, _reason: EndReason) -> Bytes {
+        self.end()
+    }
+}
+
 /// The future that drives one stream until it ends.
 pub struct SseTask<Io> {
     io: Io,
-    app: Arc<App>,
-    stream: OpenedStream,
+    pump: Pump,
     wire: SseWire,
-    outgoing: Outgoing,
     /// How many more bytes the client may send.
     trailing: usize,
-    timer: Pin<Box<Sleep>>,
-    timer_at: Option<Duration>,
-    over: Option<EndReason>,
     _guard: ConnectionGuard,
 }
 
@@ -137,48 +137,10 @@ impl<Io> std::fmt::Debug for SseTask<Io> {
 }
 
 impl<Io: StreamIo> SseTask<Io> {
-    /// A stream whose response head is `head`, on a socket from which `read` bytes were read past the request's head.
-    pub fn new(
-        io: Io,
-        app: Arc<App>,
-        stream: OpenedStream,
-        wire: SseWire,
-        head: Bytes,
-        read: usize,
-        guard: ConnectionGuard,
-    ) -> Self {
-        let mut outgoing = Outgoing::default();
-        outgoing.push(head);
-        let timer = Box::pin(tokio::time::sleep_until(app.clocks.instant(Duration::from_secs(3600))));
+    /// A stream on a socket from which `read` bytes were read past the request's head.
+    pub fn new(io: Io, pump: Pump, wire: SseWire, read: usize, guard: ConnectionGuard) -> Self {
         let trailing = STREAM_TRAILING_BYTES.saturating_sub(read);
-        Self { io, app, stream, wire, outgoing, trailing, timer, timer_at: None, over: None, _guard: guard }
-    }
-
-    /// Takes frames until there are none or the queue is full; `true` where it is full.
-    fn fill(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
-        while self.over.is_none() {
-            if self.outgoing.len() >= self.app.stream_queue {
-                return true;
-            }
-            let Poll::Ready(frame) = self.stream.feed.poll(cx, now) else { return false };
-            match &frame {
-                Frame::Over => {
-                    self.outgoing.push(self.wire.closing());
-                    self.over = Some(self.stream.end_reason());
-                }
-                Frame::Abort(reason) => {
-                    self.io.reset_on_close();
-                    self.stream.note_end(*reason);
-                    self.over = Some(*reason);
-                    self.outgoing = Outgoing::default();
-                }
-                _ => {
-                    self.stream.count(&frame);
-                    self.outgoing.push(self.wire.encode(&frame));
-                }
-            }
-        }
-        false
+        Self { io, pump, wire, trailing, _guard: guard }
     }
 
     /// Reads what the client sends: nothing is expected, little is dropped, more or the end ends the stream.
@@ -196,74 +158,44 @@ impl<Io: StreamIo> SseTask<Io> {
                     self.trailing -= read;
                 }
                 Poll::Ready(Ok(())) => return Poll::Ready(EndReason::ClientDisconnect),
-                Poll::Ready(Err(error)) => return Poll::Ready(io_failed(&error)),
+                Poll::Ready(Err(error)) => return Poll::Ready(reason_of(&error)),
             }
         }
     }
 
     /// The client will send no more: the body gets its end if the socket takes it at once.
     fn say_goodbye(&mut self, cx: &mut Context<'_>) {
-        if self.outgoing.is_empty() {
-            self.outgoing.push(self.wire.closing());
-            let _ = self.outgoing.poll_write(cx, &mut self.io, &mut false);
+        if self.pump.outgoing.is_empty() {
+            self.pump.outgoing.push(self.wire.end(), None);
+            let _ = self.pump.outgoing.poll_write(cx, &mut self.io, &mut false);
         }
-    }
-
-    fn poll_timer(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
-        let Some(deadline) = self.stream.feed.next_deadline() else { return false };
-        if deadline <= now {
-            self.stream.feed.tick(now);
-            return true;
-        }
-        if self.timer_at != Some(deadline) {
-            self.timer_at = Some(deadline);
-            self.timer.as_mut().reset(self.app.clocks.instant(deadline));
-        }
-        if self.timer.as_mut().poll(cx).is_ready() {
-            self.timer_at = None;
-            self.stream.feed.tick(now);
-            return true;
-        }
-        false
     }
 
     /// One round: frames, then one write, then the client, then the clock. Pending once nothing moves.
     fn poll_round(&mut self, cx: &mut Context<'_>) -> Poll<EndReason> {
         loop {
-            let now = self.app.clocks.now();
-            let full = self.fill(cx, now);
-            let mut wrote = false;
-            let written = self.outgoing.poll_write(cx, &mut self.io, &mut wrote);
-            if wrote {
-                self.stream.feed.progress(now);
-            }
-            match written {
-                Poll::Ready(Err(error)) => return Poll::Ready(io_failed(&error)),
+            let now = self.pump.app.clocks.now();
+            let full = self.pump.fill(cx, now, &mut self.wire, &self.io);
+            let written = self.pump.poll_write(cx, now, &mut self.io);
+            match &written {
+                Poll::Ready(Err(error)) => return Poll::Ready(reason_of(error)),
                 Poll::Ready(Ok(())) => {
-                    if let Some(reason) = self.over {
+                    if let Some(reason) = self.pump.over() {
                         return Poll::Ready(reason);
                     }
                 }
-                Poll::Pending => self.stream.feed.blocked(now),
+                Poll::Pending => {}
             }
             if let Poll::Ready(reason) = self.poll_client(cx) {
                 self.say_goodbye(cx);
                 return Poll::Ready(reason);
             }
-            let ticked = self.poll_timer(cx, now);
+            let ticked = self.pump.poll_timer(cx, now, None, &self.io);
             let more = full && written.is_ready();
             if !ticked && !more {
                 return Poll::Pending;
             }
         }
-    }
-}
-
-/// What a socket's error says of how the stream ended.
-pub(super) fn io_failed(error: &io::Error) -> EndReason {
-    match error.kind() {
-        io::ErrorKind::TimedOut => EndReason::WriteStalled,
-        _ => EndReason::ClientDisconnect,
     }
 }
 
@@ -275,7 +207,7 @@ impl<Io: StreamIo> Future for SseTask<Io> {
         match this.poll_round(cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(reason) => {
-                this.stream.note_end(reason);
+                this.pump.stream.note_end(reason);
                 Poll::Ready(())
             }
         }

@@ -5,7 +5,6 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -16,14 +15,12 @@ use tidings_protocol::EndReason;
 use tidings_protocol::control::Control;
 use tidings_protocol::socket;
 use tidings_protocol::ws::{CloseCode, ControlPayload, Decoder, Limits, Message, Role};
-use tokio::io::ReadBuf;
-use tokio::time::Sleep;
+use tokio::io::{AsyncWriteExt, ReadBuf};
 
 use super::io::StreamIo;
 use super::open::OpenedStream;
-use super::outgoing::Outgoing;
-use super::sse::{HeartbeatForm, io_failed};
-use crate::app::App;
+use super::pump::{Pump, Wire, reason_of};
+use super::sse::HeartbeatForm;
 use crate::guard::ConnectionGuard;
 use crate::requests;
 
@@ -36,196 +33,165 @@ pub enum SocketStart {
     Refused(Control, CloseCode),
 }
 
+/// How long the client has to close from its side after a close frame (RFC 6455, 7.1.1).
+const CLOSE_WAIT: Duration = Duration::from_secs(2);
+
+/// Completes a refused upgrade: `$end` and the close, and nothing else.
+pub async fn refuse<Io: StreamIo>(mut io: Io, head: Bytes, control: Control, code: CloseCode) {
+    let end = Message::text(control_frame(&control, None)).encode();
+    let close = Message::close(code, "").encode();
+    // The client has gone where this fails; nobody is left to tell.
+    let _ = io.write_all(&[head, end, close].concat()).await;
+    crate::connection::linger(io).await;
+}
+
+fn control_frame(control: &Control, id: Option<tidings_protocol::Cursor>) -> String {
+    socket::event_frame(id, control.name(), &control.to_json())
+}
+
+/// Turns frames into WebSocket frames.
+#[derive(Debug)]
+struct SocketWire {
+    heartbeat: HeartbeatForm,
+    pong_timeout: Duration,
+    /// When the client must have answered a ping.
+    pong_by: Option<Duration>,
+}
+
+impl SocketWire {
+    /// A ping that must be answered, and the position: on its own where it moved, or in a `$ping`.
+    fn heartbeat(&mut self, pulse: Pulse, now: Duration) -> Bytes {
+        let mut out = Message::Ping(ControlPayload::default()).encode().to_vec();
+        if self.pong_by.is_none() && !self.pong_timeout.is_zero() {
+            self.pong_by = Some(now + self.pong_timeout);
+        }
+        let text = match (self.heartbeat, pulse) {
+            (HeartbeatForm::Comment, Pulse::Moved(id)) => Some(socket::position_frame(id)),
+            (HeartbeatForm::Comment, _) => None,
+            (HeartbeatForm::Event, Pulse::Silent) => Some(control_frame(&Control::Ping, None)),
+            (HeartbeatForm::Event, Pulse::Same(id) | Pulse::Moved(id)) => {
+                Some(control_frame(&Control::Ping, Some(id)))
+            }
+        };
+        if let Some(text) = text {
+            Message::text(text).write(&mut out, None);
+        }
+        out.into()
+    }
+}
+
+impl Wire for SocketWire {
+    fn encode(&mut self, frame: &Frame, now: Duration) -> Bytes {
+        match frame {
+            Frame::Event(entry) => entry.socket().clone(),
+            Frame::Backfill(entry) => entry.socket_without_id(),
+            Frame::Control(control, id) => Message::text(control_frame(control, *id)).encode(),
+            Frame::Heartbeat(pulse) => self.heartbeat(*pulse, now),
+            Frame::Abort(_) | Frame::Over => Bytes::new(),
+        }
+    }
+
+    fn closing(&mut self, reason: EndReason) -> Bytes {
+        let code = if reason.is_on_wire() { CloseCode::new(reason.retry().close_code()) } else { None };
+        Message::close(code.unwrap_or(CloseCode::GOING_AWAY), "").encode()
+    }
+}
+
 type Answering = Pin<Box<dyn Future<Output = String> + Send>>;
 
 /// The future that drives one WebSocket until it ends.
 pub struct SocketTask<Io> {
     io: Io,
-    app: Arc<App>,
-    stream: Option<Box<OpenedStream>>,
-    heartbeat: HeartbeatForm,
-    outgoing: Outgoing,
+    pump: Pump,
+    wire: SocketWire,
     decoder: Decoder,
     /// Read from the client and not decoded: what follows a request that is being carried out.
     unread: BytesMut,
     answering: Option<Answering>,
-    timer: Pin<Box<Sleep>>,
-    timer_at: Option<Duration>,
-    /// When the client must have answered a ping.
-    pong_by: Option<Duration>,
-    /// Set once the last frame is queued: close when it is written, and why.
-    closing: Option<EndReason>,
-    close_by: Option<Duration>,
+    /// Whether the client has closed from its side.
+    client_closed: bool,
     _guard: ConnectionGuard,
 }
 
 impl<Io> std::fmt::Debug for SocketTask<Io> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SocketTask").field("heartbeat", &self.heartbeat).finish_non_exhaustive()
+        f.debug_struct("SocketTask").field("wire", &self.wire).finish_non_exhaustive()
     }
 }
 
-/// How long the client has to close after a close frame.
-const CLOSE_WAIT: Duration = Duration::from_secs(2);
-
 impl<Io: StreamIo> SocketTask<Io> {
-    /// A WebSocket whose response head is `head`, with what was read past the request's head.
-    pub fn new(
-        io: Io,
-        app: Arc<App>,
-        start: SocketStart,
-        head: Bytes,
-        read: &[u8],
-        guard: ConnectionGuard,
-    ) -> Self {
-        let limits = Limits { message_bytes: app.config.limits.message_bytes, ..Limits::default() };
-        let mut task = Self {
+    /// A WebSocket on a socket from which `read` was read past the request's head.
+    pub fn new(io: Io, pump: Pump, heartbeat: HeartbeatForm, read: &[u8], guard: ConnectionGuard) -> Self {
+        let config = &pump.app.config;
+        let limits = Limits { message_bytes: config.limits.message_bytes, ..Limits::default() };
+        let wire = SocketWire { heartbeat, pong_timeout: config.stream.pong_timeout, pong_by: None };
+        Self {
             io,
-            stream: None,
-            heartbeat: HeartbeatForm::Comment,
-            outgoing: Outgoing::default(),
+            pump,
+            wire,
             decoder: Decoder::new(Role::Server, limits),
             unread: BytesMut::from(read),
             answering: None,
-            timer: Box::pin(tokio::time::sleep_until(app.clocks.instant(Duration::from_secs(3600)))),
-            timer_at: None,
-            pong_by: None,
-            closing: None,
-            close_by: None,
+            client_closed: false,
             _guard: guard,
-            app,
-        };
-        task.outgoing.push(head);
-        match start {
-            SocketStart::Open(stream, heartbeat) => {
-                task.stream = Some(stream);
-                task.heartbeat = heartbeat;
-            }
-            SocketStart::Refused(control, code) => {
-                task.push_text(socket::event_frame(None, control.name(), &control.to_json()));
-                task.close(code, EndReason::Capacity);
-            }
-        }
-        task
-    }
-
-    fn push_text(&mut self, text: String) {
-        self.outgoing.push(Message::text(text).encode());
-    }
-
-    /// Queues the close frame; nothing is put out after it.
-    fn close(&mut self, code: CloseCode, reason: EndReason) {
-        if self.closing.is_none() {
-            self.outgoing.push(Message::close(code, "").encode());
-            self.closing = Some(reason);
         }
     }
 
-    fn fill(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
-        while self.closing.is_none() {
-            if self.outgoing.len() >= self.app.stream_queue {
-                return true;
-            }
-            let Some(stream) = &mut self.stream else { return false };
-            let Poll::Ready(frame) = stream.feed.poll(cx, now) else { return false };
-            stream.count(&frame);
-            self.put(&frame, now);
-        }
-        false
-    }
-
-    fn put(&mut self, frame: &Frame, now: Duration) {
-        match frame {
-            Frame::Event(entry) => self.outgoing.push(entry.socket().clone()),
-            Frame::Backfill(entry) => self.outgoing.push(entry.socket_without_id()),
-            Frame::Control(control, id) => {
-                self.push_text(socket::event_frame(*id, control.name(), &control.to_json()));
-                if let Control::End { reason, .. } = **control {
-                    let code = CloseCode::new(reason.retry().close_code()).unwrap_or(CloseCode::GOING_AWAY);
-                    self.close(code, reason);
-                }
-            }
-            Frame::Heartbeat(pulse) => self.put_heartbeat(*pulse, now),
-            Frame::Abort(reason) => {
-                self.io.reset_on_close();
-                self.outgoing = Outgoing::default();
-                self.closing = Some(*reason);
-            }
-            Frame::Over => self.close(CloseCode::GOING_AWAY, EndReason::ClientDisconnect),
-        }
-    }
-
-    /// A ping that must be answered, and the position: on its own where it moved, or in a `$ping`.
-    fn put_heartbeat(&mut self, pulse: Pulse, now: Duration) {
-        self.outgoing.push(Message::Ping(ControlPayload::default()).encode());
-        if self.pong_by.is_none() && !self.app.config.stream.pong_timeout.is_zero() {
-            self.pong_by = Some(now + self.app.config.stream.pong_timeout);
-        }
-        match (self.heartbeat, pulse) {
-            (HeartbeatForm::Comment, Pulse::Moved(id)) => self.push_text(socket::position_frame(id)),
-            (HeartbeatForm::Comment, _) => {}
-            (HeartbeatForm::Event, pulse) => {
-                let id = match pulse {
-                    Pulse::Silent => None,
-                    Pulse::Same(id) | Pulse::Moved(id) => Some(id),
-                };
-                self.push_text(socket::event_frame(id, Control::Ping.name(), &Control::Ping.to_json()));
-            }
-        }
+    fn close(&mut self, now: Duration, code: CloseCode, reason: EndReason) {
+        self.pump.close(now, Message::close(code, "").encode(), reason);
     }
 
     /// Decodes what was read, until a request is under way.
-    fn decode(&mut self) {
+    fn decode(&mut self, now: Duration) {
         while self.answering.is_none() && !self.unread.is_empty() {
             let bytes = std::mem::take(&mut self.unread).freeze();
             let mut input: &[u8] = &bytes;
             let decoded = self.decoder.decode(&mut input).map(|message| message.map(Message::into_owned));
             self.unread = BytesMut::from(input);
             match decoded {
-                Ok(Some(message)) => self.take_message(message),
+                Ok(Some(message)) => self.take_message(message, now),
                 Ok(None) => return,
                 Err(violation) => {
-                    self.close(violation.close_code(), EndReason::ProtocolError);
+                    self.close(now, violation.close_code(), EndReason::ProtocolError);
                     self.unread = BytesMut::new();
                 }
             }
         }
     }
 
-    fn take_message(&mut self, message: Message<'static>) {
+    fn take_message(&mut self, message: Message<'static>, now: Duration) {
+        if self.pump.over().is_some() && !matches!(message, Message::Close(_)) {
+            return;
+        }
         match message {
-            Message::Text(text) if self.closing.is_none() => {
-                if let Some(stream) = &self.stream {
-                    let request = requests::on_socket(self.app.clone(), stream, text.into_owned());
-                    self.answering = Some(Box::pin(request));
-                }
+            Message::Text(text) => {
+                let request =
+                    requests::on_socket(self.pump.app.clone(), &self.pump.stream, text.into_owned());
+                self.answering = Some(Box::pin(request));
             }
-            Message::Binary(_) => self.close(CloseCode::UNSUPPORTED_DATA, EndReason::ProtocolError),
-            Message::Ping(payload) if self.closing.is_none() => {
-                self.outgoing.push(Message::Pong(payload).encode())
-            }
-            Message::Pong(_) => self.pong_by = None,
+            Message::Binary(_) => self.close(now, CloseCode::UNSUPPORTED_DATA, EndReason::ProtocolError),
+            Message::Ping(payload) => self.pump.outgoing.push(Message::Pong(payload).encode(), None),
+            Message::Pong(_) => self.wire.pong_by = None,
             Message::Close(_) => {
-                self.close(CloseCode::NORMAL, EndReason::ClientDisconnect);
-                self.close_by = Some(Duration::ZERO);
+                self.client_closed = true;
+                self.close(now, CloseCode::NORMAL, EndReason::ClientDisconnect);
             }
-            Message::Text(_) | Message::Ping(_) => {}
         }
     }
 
     /// Reads while nothing read waits for a request to be answered.
-    fn poll_client(&mut self, cx: &mut Context<'_>) -> Poll<EndReason> {
+    fn poll_client(&mut self, cx: &mut Context<'_>, now: Duration) -> Poll<EndReason> {
         loop {
-            self.decode();
+            self.decode(now);
             if let Some(answering) = &mut self.answering {
                 let Poll::Ready(answer) = answering.as_mut().poll(cx) else { return Poll::Pending };
                 self.answering = None;
-                if self.closing.is_none() {
-                    self.push_text(answer);
+                if self.pump.over().is_none() {
+                    self.pump.outgoing.push(Message::text(answer).encode(), None);
                 }
                 continue;
             }
-            if self.outgoing.len() >= self.app.stream_queue.saturating_mul(2) {
+            if self.pump.outgoing.len() >= self.pump.app.stream_queue.saturating_mul(2) {
                 // Answers wait to be written: no further request until they are.
                 return Poll::Pending;
             }
@@ -237,78 +203,40 @@ impl<Io: StreamIo> SocketTask<Io> {
                     self.unread.extend_from_slice(buffer.filled())
                 }
                 Poll::Ready(Ok(())) => return Poll::Ready(EndReason::ClientDisconnect),
-                Poll::Ready(Err(error)) => return Poll::Ready(io_failed(&error)),
+                Poll::Ready(Err(error)) => return Poll::Ready(reason_of(&error)),
             }
         }
-    }
-
-    fn next_deadline(&self) -> Option<Duration> {
-        let feed = self.stream.as_ref().and_then(|stream| stream.feed.next_deadline());
-        [feed, self.pong_by, self.close_by].into_iter().flatten().min()
     }
 
     fn poll_timer(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
-        let Some(deadline) = self.next_deadline() else { return false };
-        if deadline > now {
-            if self.timer_at != Some(deadline) {
-                self.timer_at = Some(deadline);
-                self.timer.as_mut().reset(self.app.clocks.instant(deadline));
-            }
-            if self.timer.as_mut().poll(cx).is_pending() {
-                return false;
-            }
-            self.timer_at = None;
+        let ticked = self.pump.poll_timer(cx, now, self.wire.pong_by, &self.io);
+        if ticked && self.wire.pong_by.is_some_and(|by| by <= self.pump.app.clocks.now()) {
+            self.wire.pong_by = None;
+            self.close(now, CloseCode::POLICY_VIOLATION, EndReason::ClientDisconnect);
         }
-        let now = now.max(deadline);
-        if self.pong_by.is_some_and(|by| by <= now) {
-            self.pong_by = None;
-            self.close(CloseCode::POLICY_VIOLATION, EndReason::ClientDisconnect);
-        }
-        if let Some(stream) = &mut self.stream {
-            stream.feed.tick(now);
-        }
-        true
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>, now: Duration) -> Poll<std::io::Result<()>> {
-        let mut wrote = false;
-        let written = self.outgoing.poll_write(cx, &mut self.io, &mut wrote);
-        if let Some(stream) = &mut self.stream {
-            if wrote {
-                stream.feed.progress(now);
-            }
-            if written.is_pending() {
-                stream.feed.blocked(now);
-            }
-        }
-        written
+        ticked
     }
 
     fn poll_round(&mut self, cx: &mut Context<'_>) -> Poll<EndReason> {
         loop {
-            let now = self.app.clocks.now();
-            let full = self.fill(cx, now);
-            let written = self.poll_write(cx, now);
-            match &written {
-                Poll::Ready(Err(error)) => return Poll::Ready(io_failed(error)),
-                Poll::Ready(Ok(())) => {
-                    if let Some(reason) = self.closing {
-                        // The client has a moment to close from its side (RFC 6455, 7.1.1).
-                        let by = *self.close_by.get_or_insert(now + CLOSE_WAIT);
-                        if by <= now {
-                            return Poll::Ready(reason);
-                        }
-                    }
+            let now = self.pump.app.clocks.now();
+            let full = self.pump.fill(cx, now, &mut self.wire, &self.io);
+            let written = self.pump.poll_write(cx, now, &mut self.io);
+            match (&written, self.pump.over()) {
+                (Poll::Ready(Err(error)), _) => return Poll::Ready(reason_of(error)),
+                (Poll::Ready(Ok(())), Some(reason)) if self.client_closed || self.pump.is_cut() => {
+                    return Poll::Ready(reason);
                 }
-                Poll::Pending => {}
+                (Poll::Ready(Ok(())), Some(_)) => self.pump.hasten(now + CLOSE_WAIT),
+                _ => {}
             }
-            let queued = self.outgoing.len();
-            if let Poll::Ready(reason) = self.poll_client(cx) {
-                return Poll::Ready(self.closing.unwrap_or(reason));
+            let queued = self.pump.outgoing.len();
+            if let Poll::Ready(reason) = self.poll_client(cx, now) {
+                return Poll::Ready(self.pump.over().unwrap_or(reason));
             }
-            let answered = self.outgoing.len() > queued;
+            let answered = self.pump.outgoing.len() > queued || self.client_closed;
             let ticked = self.poll_timer(cx, now);
-            if !(ticked || answered || (full && written.is_ready())) {
+            if !(ticked || answered && written.is_ready() || full && written.is_ready()) {
                 return Poll::Pending;
             }
         }
@@ -323,9 +251,7 @@ impl<Io: StreamIo> Future for SocketTask<Io> {
         match this.poll_round(cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(reason) => {
-                if let Some(stream) = &mut this.stream {
-                    stream.note_end(reason);
-                }
+                this.pump.stream.note_end(reason);
                 Poll::Ready(())
             }
         }

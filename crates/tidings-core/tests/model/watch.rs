@@ -1,0 +1,505 @@
+//! What one stream may and must say: the rules of PROTOCOL.md, held against the tenant's list of events.
+//!
+//! Naive on purpose: it knows the events, the subscriptions and what the stream has said, and nothing of rings, pages
+//! and mailboxes. Whenever the stream names a position, each event up to there must have been given, or be covered by
+//! a `$reset` that was given, or be superseded by a later one that is still to come. Since a client may come back with
+//! any id that it was given, and every stream is held to this from where it begins, nothing is ever lost.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use tidings_core::feed::Frame;
+use tidings_core::session::{JoinAt, Pulse};
+use tidings_protocol::control::{Control, Reset, ResetReason};
+use tidings_protocol::{ChannelName, Cursor, Event, Filter, Pattern};
+
+use super::coverage::Coverage;
+use super::history::{Fact, History, Marks};
+
+/// Fails the run.
+#[macro_export]
+macro_rules! check {
+    ($holds:expr, $($why:tt)*) => {
+        if !$holds {
+            return Err(format!($($why)*));
+        }
+    };
+}
+
+pub type Check<T = ()> = Result<T, String>;
+
+/// One subscription: from which number on, and what it was never owed, since it began with the oldest retained event.
+#[derive(Debug)]
+struct Sub {
+    pattern: Pattern,
+    from: u64,
+    forgiven: Marks,
+}
+
+/// Channels that are being added, from the same place.
+#[derive(Debug)]
+struct Group {
+    patterns: Vec<Pattern>,
+    at: JoinAt,
+    from: u64,
+    forgiven: Marks,
+    told: Vec<(Pattern, u64)>,
+    last: u64,
+}
+
+/// A control that must come.
+#[derive(Debug)]
+enum Due {
+    Ready { resumed: bool, channels: Vec<Pattern> },
+    Unknown(Vec<Pattern>),
+}
+
+/// How a stream was opened.
+#[derive(Debug)]
+pub struct Opened {
+    pub patterns: Vec<Pattern>,
+    pub filter: Arc<Filter>,
+    pub begin: Cursor,
+    pub resumed: bool,
+    pub start: bool,
+    pub unknown: bool,
+    pub poll: bool,
+}
+
+#[derive(Debug)]
+pub struct Watch {
+    subs: Vec<Sub>,
+    filter: Arc<Filter>,
+    poll: bool,
+    begin: u64,
+    last: Cursor,
+    given: BTreeSet<u64>,
+    /// Superseded, and counted by a `$lagged`.
+    counted: BTreeSet<u64>,
+    told: Vec<(Pattern, u64)>,
+    lagged: Option<(String, u64)>,
+    due: VecDeque<Due>,
+    /// The groups of a change; the first is under way once `joining` is set.
+    groups: VecDeque<Group>,
+    joining: bool,
+    lost: VecDeque<Vec<Pattern>>,
+    revoked: bool,
+    over: bool,
+}
+
+fn covers(told: &[(Pattern, u64)], channel: &ChannelName, seq: u64) -> bool {
+    told.iter().any(|(pattern, through)| seq <= *through && pattern.matches(channel))
+}
+
+fn sorted(patterns: &[Pattern]) -> Vec<Pattern> {
+    let mut patterns = patterns.to_vec();
+    patterns.sort();
+    patterns
+}
+
+impl Sub {
+    /// Whether the event comes by this subscription; `owed` leaves out what the subscription was never owed.
+    fn takes(&self, channel: &ChannelName, seq: u64, owed: bool) -> bool {
+        let forgiven = owed && self.forgiven.get(channel).is_some_and(|mark| seq <= *mark);
+        self.pattern.matches(channel) && self.from < seq && !forgiven
+    }
+}
+
+impl Group {
+    fn takes(&self, event: &Event, owed: bool) -> bool {
+        let seq = event.id.seq.0;
+        let sub = |channel: &ChannelName| {
+            let forgiven = owed && self.forgiven.get(channel).is_some_and(|mark| seq <= *mark);
+            self.patterns.iter().any(|pattern| pattern.matches(channel)) && !forgiven
+        };
+        seq > self.from && event.channels().any(|channel| sub(channel) && !covers(&self.told, channel, seq))
+    }
+}
+
+impl Watch {
+    pub fn open(opened: Opened, history: &History) -> Self {
+        let forgiven = if opened.start { history.marks() } else { Marks::new() };
+        let from = opened.begin.seq.0;
+        let sub = |pattern: &Pattern| Sub { pattern: pattern.clone(), from, forgiven: forgiven.clone() };
+        let channels = opened.patterns.clone();
+        let mut due = VecDeque::new();
+        if !opened.poll {
+            due.push_back(Due::Ready { resumed: opened.resumed, channels: channels.clone() });
+        }
+        if opened.unknown {
+            due.push_back(Due::Unknown(channels));
+        }
+        Self {
+            subs: opened.patterns.iter().map(sub).collect(),
+            filter: opened.filter,
+            poll: opened.poll,
+            begin: from,
+            last: opened.begin,
+            given: BTreeSet::new(),
+            counted: BTreeSet::new(),
+            told: Vec::new(),
+            lagged: None,
+            due,
+            groups: VecDeque::new(),
+            joining: false,
+            lost: VecDeque::new(),
+            revoked: false,
+            over: false,
+        }
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    pub fn is_joining(&self) -> bool {
+        !self.groups.is_empty()
+    }
+
+    /// Retention has removed events of a stream that has not looked at the log yet: it begins with what is left.
+    pub fn forgive(&mut self, history: &History) {
+        self.subs.iter_mut().for_each(|sub| sub.forgiven = history.marks());
+    }
+
+    /// The same for a group that begins with the oldest retained event.
+    pub fn forgive_group(&mut self, history: &History) {
+        for group in &mut self.groups {
+            if matches!(group.at, JoinAt::Oldest(_)) && group.last == group.from {
+                group.forgiven = history.marks();
+            }
+        }
+    }
+
+    /// A change was answered.
+    pub fn changed(&mut self, removed: &[Pattern], added: Vec<(Pattern, JoinAt)>, here: Cursor, history: &History) {
+        self.subs.retain(|sub| !removed.contains(&sub.pattern));
+        for (pattern, at) in added {
+            if let Some(group) = self.groups.iter_mut().find(|group| group.at == at) {
+                group.patterns.push(pattern);
+                continue;
+            }
+            let from = match at {
+                JoinAt::Here | JoinAt::Unknown => here,
+                JoinAt::After(cursor) | JoinAt::Oldest(cursor) => cursor,
+            };
+            let forgiven = if matches!(at, JoinAt::Oldest(_)) { history.marks() } else { Marks::new() };
+            let (from, told) = (from.seq.0, Vec::new());
+            self.groups.push_back(Group { patterns: vec![pattern], at, from, forgiven, told, last: from });
+        }
+    }
+
+    /// The right to these ended: from this moment on nothing of them may come.
+    pub fn unauthorize(&mut self, lost: Vec<Pattern>, all: bool, history: &History) {
+        let pending: Vec<u64> = history.upto(self.last.seq.0).filter(|f| self.misses(f)).map(Fact::seq).collect();
+        self.counted.extend(pending);
+        if let Some(group) = self.groups.front() {
+            let pending = history.upto(group.last).filter(|f| group.takes(&f.event, true)).map(Fact::seq);
+            self.counted.extend(pending);
+        }
+        self.lagged = None;
+        self.subs.retain(|sub| !lost.contains(&sub.pattern));
+        for group in &mut self.groups {
+            group.patterns.retain(|pattern| !lost.contains(pattern));
+        }
+        self.revoked |= all;
+        self.lost.push_back(lost);
+    }
+
+    /// Whether the event is for this stream; `owed` leaves out what it was never owed.
+    fn wants(&self, event: &Event, owed: bool) -> bool {
+        let seq = event.id.seq.0;
+        let by = |channel| self.subs.iter().any(|sub| sub.takes(channel, seq, owed));
+        self.filter.selects(event)
+            && event.channels().any(|channel| by(channel) && !covers(&self.told, channel, seq))
+    }
+
+    fn misses(&self, fact: &Fact) -> bool {
+        let seq = fact.seq();
+        self.wants(&fact.event, true) && !self.given.contains(&seq) && !self.counted.contains(&seq)
+    }
+
+    /// Everything up to `seq` was given, reset or superseded.
+    pub fn check_position(&self, seq: u64, history: &History) -> Check {
+        let superseded = |fact: &Fact| {
+            !self.poll && history.after(seq).any(|later| fact.event.is_superseded_by(&later.event))
+        };
+        match history.upto(seq).find(|fact| self.misses(fact) && !superseded(fact)) {
+            Some(fact) => Err(format!("position {seq} passes over {} {self:#?}", fact.json)),
+            None => Ok(()),
+        }
+    }
+
+    fn take_id(&mut self, id: Cursor, history: &History) -> Check {
+        check!(id.seq >= self.last.seq, "id {id} after {}", self.last);
+        check!(!self.joining, "id {id} between $subscribed and $joined");
+        self.last = id;
+        self.check_position(id.seq.0, history)
+    }
+
+    /// Takes a frame; answers the id that it carried.
+    pub fn on_frame(&mut self, frame: &Frame, position: Cursor, history: &History, cov: &mut Coverage) -> Check<Option<Cursor>> {
+        if matches!(frame, Frame::Over) {
+            check!(self.over, "over without an end");
+            return Ok(None);
+        }
+        check!(!self.over, "after the end: {frame:?}");
+        match frame {
+            Frame::Event(entry) => {
+                cov.hit("frame: event");
+                check!(self.due.is_empty(), "an event before {:?}", self.due);
+                let fact = self.known(entry.event(), history)?;
+                self.on_event(fact, history)?;
+                return Ok(Some(fact.event.id));
+            }
+            Frame::Backfill(entry) => {
+                cov.hit("frame: backfill");
+                let fact = self.known(entry.event(), history)?;
+                self.on_backfill(fact, position.seq.0, history, cov)?;
+            }
+            Frame::Control(control, id) => {
+                self.on_control(control, *id, position, history, cov)?;
+                return Ok(*id);
+            }
+            Frame::Heartbeat(pulse) => return self.on_heartbeat(*pulse, history, cov),
+            Frame::Abort(_) => {
+                cov.hit("frame: abort");
+                self.over = true;
+            }
+            Frame::Over => {}
+        }
+        Ok(None)
+    }
+
+    fn known<'a>(&self, event: &Event, history: &'a History) -> Check<&'a Fact> {
+        let fact = history.get(event.id.seq.0).ok_or_else(|| format!("{} was never published", event.to_json()))?;
+        check!(fact.json == event.to_json(), "{} was published, not {}", fact.json, event.to_json());
+        check!(self.filter.selects(event), "filtered out, but given: {}", fact.json);
+        Ok(fact)
+    }
+
+    fn on_event(&mut self, fact: &Fact, history: &History) -> Check {
+        check!(!self.joining, "an event with an id between $subscribed and $joined: {}", fact.json);
+        check!(fact.seq() > self.last.seq.0, "given after {}: {}", self.last, fact.json);
+        check!(self.wants(&fact.event, false), "not wanted, but given: {}\n{self:#?}", fact.json);
+        let seen = |seq| self.given.contains(&seq) || self.counted.contains(&seq);
+        let skipped = |owed| {
+            let before = history.upto(fact.seq() - 1).filter(|f| f.event.is_superseded_by(&fact.event));
+            before.filter(|f| self.wants(&f.event, owed) && !seen(f.seq())).map(Fact::seq).collect::<Vec<_>>()
+        };
+        let (least, most) = (skipped(true), skipped(false));
+        self.count_lagged(fact, &least, &most)?;
+        self.given.insert(fact.seq());
+        self.take_id(fact.event.id, history)
+    }
+
+    fn on_backfill(&mut self, fact: &Fact, position: u64, history: &History, cov: &mut Coverage) -> Check {
+        check!(self.joining, "a backfill outside of $subscribed and $joined: {}", fact.json);
+        let group = self.groups.front().expect("joining a group");
+        check!(fact.seq() > group.last, "backfill out of order: {}", fact.json);
+        check!(fact.seq() <= position, "backfill beyond the position {position}: {}", fact.json);
+        check!(group.takes(&fact.event, false), "not of the group, but given: {}\n{self:#?}", fact.json);
+        let given = self.given.contains(&fact.seq()) && self.wants(&fact.event, true);
+        check!(!given, "given again: {}\n{self:#?}", fact.json);
+        let seen = |f: &Fact| {
+            self.given.contains(&f.seq()) || self.counted.contains(&f.seq()) || self.wants(&f.event, false)
+        };
+        let skipped = |owed| {
+            let before = history.upto(fact.seq() - 1).filter(|f| f.event.is_superseded_by(&fact.event));
+            let of_group = before.filter(|f| group.takes(&f.event, owed) && self.filter.selects(&f.event));
+            of_group.filter(|f| !seen(f)).map(Fact::seq).collect::<Vec<_>>()
+        };
+        let (least, most) = (skipped(true), skipped(false));
+        if self.lagged.is_some() {
+            cov.hit("frame: $lagged, in a join");
+        }
+        self.count_lagged(fact, &least, &most)?;
+        self.given.insert(fact.seq());
+        self.groups.front_mut().expect("joining a group").last = fact.seq();
+        Ok(())
+    }
+
+    /// What was skipped in favour of this event was said just before it.
+    fn count_lagged(&mut self, fact: &Fact, least: &[u64], most: &[u64]) -> Check {
+        let said = match self.lagged.take() {
+            Some((key, skipped)) => {
+                check!(fact.event.key.as_deref() == Some(&*key), "$lagged {key} before {}", fact.json);
+                check!(skipped > 0, "$lagged of nothing");
+                skipped
+            }
+            None => 0,
+        };
+        let expected = least.len() as u64..=most.len() as u64;
+        let why = "skipped in favour of";
+        check!(expected.contains(&said), "{said} {why} {}, not {expected:?} {most:?}\n{self:#?}", fact.json);
+        self.counted.extend(most);
+        Ok(())
+    }
+
+    fn on_heartbeat(&mut self, pulse: Pulse, history: &History, cov: &mut Coverage) -> Check<Option<Cursor>> {
+        match pulse {
+            Pulse::Silent => {
+                cov.hit("frame: heartbeat, silent");
+                check!(self.joining, "a heartbeat without a position");
+                Ok(None)
+            }
+            Pulse::Same(id) => {
+                cov.hit("frame: heartbeat, same");
+                check!(id == self.last, "the heartbeat's position {id} is not {}", self.last);
+                self.take_id(id, history).map(|()| Some(id))
+            }
+            Pulse::Moved(id) => {
+                cov.hit("frame: heartbeat, moved");
+                check!(id != self.last, "the heartbeat's position {id} has not moved");
+                self.take_id(id, history).map(|()| Some(id))
+            }
+        }
+    }
+
+    fn on_control(&mut self, control: &Control, id: Option<Cursor>, position: Cursor, history: &History, cov: &mut Coverage) -> Check {
+        let opens = matches!(control, Control::Ready { .. } | Control::Reset(_));
+        check!(opens || self.due.is_empty(), "{control:?} before {:?}", self.due);
+        let alone = !matches!(control, Control::Reset(Reset { reason: ResetReason::Unauthorized, .. }) | Control::End { .. });
+        check!(self.lagged.is_none() || !alone, "{control:?} between $lagged and its event");
+        check!(!self.poll || matches!(control, Control::Reset(_) | Control::End { .. }), "a poll is told {control:?}");
+        match control {
+            Control::Ready { resumed, channels, head, .. } => {
+                cov.hit("frame: $ready");
+                let Some(Due::Ready { resumed: expected, channels: asked }) = self.due.pop_front() else {
+                    return Err("a second $ready".into());
+                };
+                check!(*resumed == expected && *channels == asked, "{control:?}: {expected} {asked:?}");
+                check!(head.seq >= self.last.seq, "head {head} before {}", self.last);
+                check!(id == Some(self.last), "$ready id {id:?}, not {}", self.last);
+                Ok(())
+            }
+            Control::Reset(reset) => self.on_reset(reset, id, position, history, cov),
+            Control::Subscribed { channels, from } => {
+                cov.hit("frame: $subscribed");
+                check!(id.is_none() && !self.joining, "{control:?} with {id:?}");
+                self.joining = true;
+                let group = self.groups.front().ok_or("$subscribed unasked")?;
+                let (told, meant) = (sorted(channels), sorted(&group.patterns));
+                // Those whose right ended after it was put out are told of all the same, and are reset next.
+                let extra = told.iter().filter(|p| !meant.contains(p)).all(|p| self.lost.iter().flatten().any(|l| l == p));
+                check!(extra && meant.iter().all(|p| told.contains(p)), "{control:?}: {meant:?}");
+                check!(!told.is_empty(), "nothing was $subscribed");
+                check!(from.seq.0 == group.from, "{control:?} from {}", group.from);
+                Ok(())
+            }
+            Control::Joined { channels } => {
+                cov.hit("frame: $joined");
+                check!(self.joining, "$joined unasked");
+                self.joining = false;
+                let group = self.groups.pop_front().ok_or("$joined unasked")?;
+                check!(sorted(channels) == sorted(&group.patterns), "{control:?}: {:?}", group.patterns);
+                for pattern in group.patterns {
+                    self.subs.push(Sub { pattern, from: group.from, forgiven: group.forgiven.clone() });
+                }
+                let id = id.ok_or("$joined without an id")?;
+                check!(id == position, "$joined at {id}, not {position}");
+                self.take_id(id, history)
+            }
+            Control::Lagged { key, skipped } => {
+                cov.hit("frame: $lagged");
+                check!(id.is_none(), "{control:?} with {id:?}");
+                self.lagged = Some((key.clone(), *skipped));
+                Ok(())
+            }
+            Control::Expiring { .. } => {
+                cov.hit("frame: $expiring");
+                check!(id.is_none(), "{control:?} with {id:?}");
+                Ok(())
+            }
+            Control::Ping => Err("pings are the transport's".into()),
+            Control::End { reason, .. } => {
+                cov.hit("frame: $end");
+                self.over = true;
+                check!(!self.revoked || *reason == tidings_protocol::EndReason::Revoked, "{control:?}, not revoked");
+                check!(self.joining == id.is_none() || self.is_joining(), "{control:?} with {id:?}");
+                let Some(id) = id else {
+                    cov.hit("frame: $end without an id");
+                    return Ok(());
+                };
+                self.take_id(id, history)
+            }
+        }
+    }
+
+    fn on_reset(&mut self, reset: &Reset, id: Option<Cursor>, position: Cursor, history: &History, cov: &mut Coverage) -> Check {
+        match reset.reason {
+            ResetReason::Unauthorized => {
+                cov.hit("frame: $reset unauthorized");
+                check!(id.is_none() && reset.through.is_none(), "{reset:?} with {id:?}");
+                let lost = self.lost.pop_front().ok_or("$reset unauthorized unasked")?;
+                check!(sorted(&lost) == sorted(&reset.channels), "{reset:?}: {lost:?}");
+                Ok(())
+            }
+            ResetReason::Unknown if self.joining => {
+                cov.hit("frame: $reset unknown, in a join");
+                let group = self.groups.front().ok_or("a reset of no group")?;
+                check!(group.at == JoinAt::Unknown, "{reset:?} of {group:?}");
+                check!(id.is_none() && reset.through == Some(position), "{reset:?} with {id:?} at {position}");
+                Ok(())
+            }
+            ResetReason::Unknown => {
+                cov.hit("frame: $reset unknown");
+                let Some(Due::Unknown(channels)) = self.due.pop_front() else {
+                    return Err(format!("{reset:?} unasked"));
+                };
+                check!(channels == reset.channels, "{reset:?}: {channels:?}");
+                check!(id == Some(self.last) && reset.through == id, "{reset:?} with {id:?}, not {}", self.last);
+                Ok(())
+            }
+            ResetReason::Expired => {
+                check!(id.is_none(), "{reset:?} with {id:?}");
+                check!(self.due.is_empty(), "{reset:?} before {:?}", self.due);
+                self.on_expired(reset, position, history, cov)
+            }
+        }
+    }
+
+    fn on_expired(&mut self, reset: &Reset, position: Cursor, history: &History, cov: &mut Coverage) -> Check {
+        let (Some(through), [pattern]) = (reset.through.map(|through| through.seq.0), &*reset.channels) else {
+            return Err(format!("{reset:?} names no single pattern"));
+        };
+        cov.hit("frame: $reset expired");
+        let gone = history.upto(through).filter(|fact| fact.event.is_on(pattern));
+        if pattern.as_exact().is_some() {
+            let kept = gone.clone().find(|fact| fact.on.iter().any(|channel| pattern.matches(channel)));
+            check!(kept.is_none(), "{reset:?}, but there is {kept:?}");
+        } else {
+            cov.hit("frame: $reset expired, wide");
+        }
+        check!(history.get(through).is_some_and(|fact| fact.on.len() < 1 + fact.event.also.len()), "{reset:?} of nothing");
+        let news = |told: &[(Pattern, u64)]| !told.iter().any(|(known, upto)| known.covers(pattern) && *upto >= through);
+        let known = |forgiven: &Marks| {
+            pattern.as_exact().is_some_and(|channel| forgiven.get(channel).is_some_and(|mark| *mark >= through))
+        };
+        if self.joining {
+            cov.hit("frame: $reset expired, in a join");
+            let group = self.groups.front_mut().ok_or("a reset of no group")?;
+            check!(through > group.from && news(&group.told), "{reset:?} again or too early: {group:?}");
+            check!(!known(&group.forgiven), "{reset:?}, but it begins with the oldest retained: {group:?}");
+            group.told.push((pattern.clone(), through));
+        } else {
+            check!(through > position.seq.0, "{reset:?} at {position}");
+            check!(news(&self.told), "{reset:?} again: {:?}", self.told);
+            let owed = |sub: &Sub| {
+                let overlap = sub.pattern.covers(pattern) || pattern.covers(&sub.pattern);
+                overlap && sub.from < through && !known(&sub.forgiven)
+            };
+            check!(self.subs.iter().any(owed), "{reset:?} is no news: {self:#?}");
+        }
+        self.told.push((pattern.clone(), through));
+        Ok(())
+    }
+
+    /// Where the stream began.
+    pub fn begin(&self) -> u64 {
+        self.begin
+    }
+
+    pub fn has_given(&self) -> bool {
+        !self.given.is_empty()
+    }
+}
