@@ -340,8 +340,7 @@ async fn no_cursor_is_ever_answered_with_a_part() {
     let mut head = world.head();
     for kind in &kinds {
         for way in WAYS {
-            let at_most = within(PATIENCE, &format!("{} by {way:?}", kind.name), give(&world, way, kind));
-            let seen = at_most.await;
+            let seen = within(PATIENCE, kind.name, give(&world, way, kind)).await;
             cells += 1;
             if let Some(fault) = fault(&world, way, &exact_now(kind, &world), &seen, head) {
                 faults.push(format!("{} by {way:?}: {fault}", kind.name));

@@ -1,5 +1,6 @@
 //! The routes under `/v1`, and those beside it.
 
+pub mod asyncapi;
 pub mod events;
 pub mod health;
 pub mod history;
@@ -46,6 +47,7 @@ pub fn router(app: Arc<App>) -> axum::Router {
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .route("/openapi.json", get(openapi::document))
+        .route("/asyncapi.json", get(asyncapi::document))
         .fallback(|| async { Refusal::of(ErrorCode::NotFound) })
         .method_not_allowed_fallback(|| async { Refusal::of(ErrorCode::MethodNotAllowed) })
         .layer(middleware::from_fn_with_state(app.clone(), around))

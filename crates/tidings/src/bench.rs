@@ -69,14 +69,14 @@ pub(crate) fn run(args: &Args, sources: &dyn Sources, output: Output) -> Result<
     let cores = Cores::find();
     let mut report = Report::new(Machine::find(cores.is_some()));
     let bench = Bench { plan: args, cores };
-    match &args.server.server {
-        Some(_) => bench.remote(&args.server.target(sources)?, &mut report)?,
-        None => bench.local(&mut report)?,
-    }
-    if let Some(name) = &args.save {
-        save(&report, name)?;
-    }
-    output.data(&report, Report::words)
+    let outcome = match &args.server.server {
+        Some(_) => bench.remote(&args.server.target(sources)?, &mut report),
+        None => bench.local(&mut report),
+    };
+    // What was measured before something failed is shown all the same, and not kept.
+    output.data(&report, Report::words)?;
+    outcome?;
+    args.save.as_ref().map_or(Ok(()), |name| save(&report, name))
 }
 
 fn save(report: &Report, name: &str) -> Result<(), Failure> {

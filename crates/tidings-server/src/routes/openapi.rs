@@ -19,6 +19,21 @@ pub async fn document() -> Response {
     answer(DOCUMENT.get_or_init(|| build().to_string().into()).clone())
 }
 
+/// The shape of an event, without references, for the description of the streams.
+pub(super) fn event_schema() -> Value {
+    let mut schema = schemas::schemas()["Event"].take();
+    if let Some(properties) = schema["properties"].as_object_mut() {
+        for property in properties.values_mut().filter(|property| property.to_string().contains("$ref")) {
+            *property = if property.get("items").is_some() {
+                json!({"type": "array", "items": {"type": "string"}})
+            } else {
+                json!({"type": "string"})
+            };
+        }
+    }
+    schema
+}
+
 /// One route.
 pub(super) struct Route {
     pub(super) method: &'static str,
@@ -203,6 +218,15 @@ pub(super) const ROUTES: &[Route] = &[
         method: "get",
         path: "/openapi.json",
         summary: "This description.",
+        parameters: &[],
+        body: None,
+        success: Success::Json("Status"),
+        refusals: &[],
+    },
+    Route {
+        method: "get",
+        path: "/asyncapi.json",
+        summary: "What goes over the streams, as AsyncAPI 3.0.",
         parameters: &[],
         body: None,
         success: Success::Json("Status"),

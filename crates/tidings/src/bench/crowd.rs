@@ -9,7 +9,7 @@ use tidings_protocol::cursor::CURSOR_BYTES;
 use super::dial::Dial;
 use super::driver::Driver;
 use super::scan::Wire;
-use super::subscriber::Subscriber;
+use super::subscriber::{Gone, Subscriber};
 use crate::client::target::Target;
 use crate::failure::Failure;
 
@@ -45,10 +45,10 @@ impl Crowd<'_> {
     ///
     /// # Errors
     /// As [`Crowd::gather`].
-    pub(super) fn gather_again(&self, driver: &mut Driver, gone: &[Subscriber]) -> Result<(), Failure> {
+    pub(super) fn gather_again(&self, driver: &mut Driver, gone: &[Gone]) -> Result<(), Failure> {
         for (number, before) in gone.iter().enumerate() {
             let stream = self.open(number, Some(&before.last_id))?;
-            driver.add(before.renewed(stream, self.wire))?;
+            driver.add(before.back(stream, self.wire))?;
             wait(driver, PENDING)?;
         }
         wait(driver, 1)

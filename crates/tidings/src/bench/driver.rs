@@ -9,7 +9,7 @@ use tidings_server::clock::Clocks;
 
 use super::latency::Latency;
 use super::source::Source;
-use super::subscriber::{Stage, Subscriber};
+use super::subscriber::{Gone, Stage, Subscriber};
 use super::tally::{Faults, Ledger};
 use crate::failure::Failure;
 
@@ -115,15 +115,10 @@ impl Driver {
         self.sources.clear();
     }
 
-    /// Lets every subscriber go, and gives them to whoever wants to come back as one of them.
-    pub(super) fn take_subscribers(&mut self) -> Vec<Subscriber> {
+    /// Closes every subscriber's connection.
+    pub(super) fn disconnect(&mut self) -> Vec<Gone> {
         self.opened = 0;
-        let gone = std::mem::take(&mut self.subscribers);
-        for subscriber in &gone {
-            // One that has ended is not watched any more.
-            let _ = self.epoll.delete(subscriber.stream());
-        }
-        gone
+        self.subscribers.drain(..).map(Subscriber::leave).collect()
     }
 
     /// How many streams are open.

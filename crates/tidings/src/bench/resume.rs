@@ -54,7 +54,7 @@ pub(super) fn measure(plan: &Plan, server: OwnServer, channel: &str) -> Result<R
     driver.start_over();
     publish(&mut driver, &crowd, plan.bytes)?;
     // Killed while what was published is still on its way to some.
-    let gone = driver.take_subscribers();
+    let gone = driver.disconnect();
     let server = server.restart(Child::kill)?;
     let crowd = Crowd { dial: server.dial()?, target: &server.target, wire: Wire::Sse, channel };
     publish(&mut driver, &crowd, plan.bytes)?;

@@ -12,7 +12,6 @@ use super::process;
 use super::publisher::{Publisher, whole_body};
 use super::scan::Wire;
 use super::server::OwnServer;
-use super::subscriber::Subscriber;
 use crate::failure::Failure;
 
 /// Clients that resume, one after the other's connection.
@@ -81,7 +80,7 @@ pub(super) fn measure(plan: &Plan, server: &OwnServer, channel: &str) -> Result<
     let crowd = Crowd { dial: server.dial()?, target: &server.target, wire: Wire::Sse, channel };
     let mut driver = Driver::new()?;
     crowd.gather(&mut driver, CLIENTS)?;
-    let gone: Vec<Subscriber> = driver.take_subscribers();
+    let gone = driver.disconnect();
     driver.start_over();
     publish(&mut driver, &crowd, plan.bytes)?;
     let mut stored = 0;
@@ -105,7 +104,7 @@ pub(super) fn measure(plan: &Plan, server: &OwnServer, channel: &str) -> Result<
             cpu_us_per_client: used.map(|used| used.as_secs_f64() * 1e6 / CLIENTS as f64),
             seconds: took.as_secs_f64(),
         });
-        driver.take_subscribers();
+        driver.disconnect();
         driver.recount();
     }
     Ok(found)

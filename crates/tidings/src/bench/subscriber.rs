@@ -38,8 +38,22 @@ pub(super) struct Subscriber {
     pub(super) tally: Tally,
     /// Gaps that it was told of.
     pub(super) resets: u64,
-    /// The last id that it was given, to go on with.
+    last_id: [u8; CURSOR_BYTES],
+}
+
+/// A subscriber between two connections.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Gone {
+    tally: Tally,
+    /// After this it goes on.
     pub(super) last_id: [u8; CURSOR_BYTES],
+}
+
+impl Gone {
+    /// The subscriber on its new connection.
+    pub(super) fn back(self, stream: TcpStream, wire: Wire) -> Subscriber {
+        Subscriber { tally: self.tally, last_id: self.last_id, ..Subscriber::new(stream, wire) }
+    }
 }
 
 /// What one read brought.
@@ -72,9 +86,9 @@ impl Subscriber {
         Self { scan: Scan::headless(wire), stage: Stage::Open, ..Self::new(stream, wire) }
     }
 
-    /// The same subscriber on a new connection.
-    pub(super) fn renewed(&self, stream: TcpStream, wire: Wire) -> Self {
-        Self { tally: self.tally, resets: self.resets, last_id: self.last_id, ..Self::new(stream, wire) }
+    /// Closes the connection; what is left comes back on another.
+    pub(super) fn leave(self) -> Gone {
+        Gone { tally: self.tally, last_id: self.last_id }
     }
 
     /// Its socket.
