@@ -182,7 +182,7 @@ impl World {
             outcome: Outcome::Malformed(&["invalid_cursor"]),
         };
         let mut kinds: Vec<Kind> = texts.map(kind).into();
-        let outcome = Outcome::Malformed(&["uri_too_long", "headers_too_large", "body_too_large"]);
+        let outcome = Outcome::Malformed(&["414", "431", "body_too_large"]);
         kinds.push(Kind { name: "1 MiB", channel: "kept", cursor: "0".repeat(1 << 20), outcome });
         kinds
     }
@@ -255,9 +255,14 @@ async fn streamed(world: &World, transport: Transport, ask: Ask, kind: &Kind) ->
 
 fn refusal(closed: &Closed) -> String {
     match closed {
-        Closed::Refused { code, .. } => code.clone(),
+        Closed::Refused { status, code } => said(*status, code),
         other => format!("{other:?}"),
     }
+}
+
+/// The code; the status where the HTTP library has refused before there was a request.
+fn said(status: u16, code: &str) -> String {
+    if code.is_empty() { status.to_string() } else { code.to_owned() }
 }
 
 fn parse(data: &str) -> Value {
@@ -300,7 +305,7 @@ async fn ask_once(world: &World, way: Way, channel: &str, after: &str) -> Result
     // What is refused early may be answered before all of it is taken.
     let _ = connection.send(&request(&world.target, method, &path, "connection: close\r\n", body)).await;
     let answer = connection.answer().await.unwrap();
-    if answer.status() == 200 { Ok(answer.json()) } else { Err(answer.code()) }
+    if answer.status() == 200 { Ok(answer.json()) } else { Err(said(answer.status(), &answer.code())) }
 }
 
 /// What is wrong with what was seen, if anything.

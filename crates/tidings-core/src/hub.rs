@@ -24,6 +24,7 @@ mod ring;
 mod tenant;
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -164,19 +165,28 @@ impl Hub {
         }
     }
 
-    /// Fills holes from the log as they are found. Runs for as long as the hub does.
-    pub async fn run(&self) {
+    /// Fills holes from the log as they are found. Runs for as long as the hub does. After a read that failed it waits
+    /// for `pause` before it tries again.
+    pub async fn run<P: Future<Output = ()>>(&self, pause: impl Fn() -> P) {
         loop {
             self.wants_refill.notified().await;
-            let tenants: Vec<_> =
-                self.tenants.lock().iter().map(|(id, hub)| (id.clone(), hub.clone())).collect();
-            for (tenant, hub) in tenants {
-                if let Err(error) = self.refill(&tenant, &hub).await {
-                    tracing::warn!(%tenant, %error, "a hole in the stream could not be filled; trying again");
-                    self.wants_refill.notify_one();
-                }
+            while !self.refill_all().await {
+                pause().await;
             }
         }
+    }
+
+    /// Whether every hole that is known was filled.
+    async fn refill_all(&self) -> bool {
+        let tenants: Vec<_> = self.tenants.lock().iter().map(|(id, hub)| (id.clone(), hub.clone())).collect();
+        let mut filled = true;
+        for (tenant, hub) in tenants {
+            if let Err(error) = self.refill(&tenant, &hub).await {
+                tracing::warn!(%tenant, %error, "a hole in the stream could not be filled; trying again");
+                filled = false;
+            }
+        }
+        filled
     }
 
     async fn refill(&self, tenant: &TenantId, hub: &TenantHub) -> Result<(), StorageError> {

@@ -449,8 +449,9 @@ impl Session {
         if self.joining.is_some() { self.read_joining() } else { self.attach() }
     }
 
+    /// What opens the stream is said all the same: without it the end's id would pass for the client's own position.
     fn end(&mut self, reason: EndReason, after: Option<Duration>) {
-        self.out.clear();
+        self.out.retain(Queued::opens_stream);
         self.out.push_back(Queued::Detach);
         self.control(Control::End { reason, after }, self.joining.is_none());
         self.phase = Phase::Ended;

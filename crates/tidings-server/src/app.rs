@@ -17,6 +17,7 @@ use crate::auth::Authenticator;
 use crate::clock::{Clocks, wall_time};
 use crate::config::Config;
 use crate::metrics::Metrics;
+use crate::rate::ConnectGates;
 use crate::stream::registry::Registry;
 use crate::tickets::Tickets;
 
@@ -55,6 +56,8 @@ pub struct App {
     pub tickets: Tickets,
     /// Open streams.
     pub registry: Arc<Registry>,
+    /// How often streams may be opened.
+    pub gates: ConnectGates,
     /// Counts.
     pub metrics: Metrics,
     /// Time.
@@ -102,6 +105,7 @@ impl App {
             auth: Authenticator::new(parts.directory),
             tickets: Tickets::default(),
             registry: Arc::default(),
+            gates: ConnectGates::new(&config.limits),
             metrics: Metrics::new(),
             clocks: Clocks::start(),
             draining: CancellationToken::new(),

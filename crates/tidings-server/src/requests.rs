@@ -60,8 +60,13 @@ pub fn receipts_json(outcome: &Outcome) -> String {
 /// Changes a stream's subscriptions; answers `{"added","refused":[{"channel","code"}]}`.
 ///
 /// # Errors
-/// Storage's, and `capacity` where the session was busy for too long.
-pub async fn change(app: &App, principal: &Principal, mailbox: &Mailbox, change: Change) -> Answer<String> {
+/// Storage's, `session_unknown` where the stream has ended meanwhile, and `capacity` where it was busy for too long.
+pub async fn change(
+    app: &App,
+    principal: &Principal,
+    mailbox: Arc<Mailbox>,
+    change: Change,
+) -> Answer<String> {
     let hub = app.hub.tenant(&principal.tenant).await?;
     let mut refused: Vec<(String, ErrorCode)> = change.refused;
     let mut joins = Vec::with_capacity(change.add.len());
@@ -75,6 +80,8 @@ pub async fn change(app: &App, principal: &Principal, mailbox: &Mailbox, change:
     }
     let (reply, answer) = oneshot::channel();
     mailbox.signal(Signal::Change { add: joins, remove: change.remove, reply });
+    // From here on it is the stream alone that keeps its mailbox: if it ends, what waits there goes with it.
+    drop(mailbox);
     let result = match tokio::time::timeout(CHANGE_WAIT, answer).await {
         Ok(Ok(result)) => result,
         Ok(Err(_)) => return Err(Refusal::of(ErrorCode::SessionUnknown)),
@@ -120,7 +127,7 @@ pub fn on_socket(
             Err((reference, problem)) => return error_frame(reference.as_deref(), &problem),
         };
         let reference = reference.as_deref();
-        match carry_out(&app, &principal, &mailbox, op).await {
+        match carry_out(&app, &principal, mailbox, op).await {
             Ok(ok) => ok_frame(reference, &ok),
             Err(Refusal(problem)) => {
                 app.metrics.refused(problem.code);
@@ -130,13 +137,13 @@ pub fn on_socket(
     }
 }
 
-async fn carry_out(app: &App, principal: &Principal, mailbox: &Mailbox, op: ClientOp) -> Answer<String> {
+async fn carry_out(app: &App, principal: &Principal, mailbox: Arc<Mailbox>, op: ClientOp) -> Answer<String> {
     match op {
         ClientOp::Ping => Ok("{}".to_owned()),
         ClientOp::Publish(drafts) => {
             publish(app, principal, drafts).await.map(|outcome| receipts_json(&outcome))
         }
         ClientOp::Subscribe(wanted) => change(app, principal, mailbox, wanted).await,
-        ClientOp::Auth(token) => renew(app, principal, mailbox, &token).await.map(|()| "{}".to_owned()),
+        ClientOp::Auth(token) => renew(app, principal, &mailbox, &token).await.map(|()| "{}".to_owned()),
     }
 }

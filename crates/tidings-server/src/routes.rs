@@ -19,7 +19,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tidings_core::Principal;
 use tidings_protocol::ErrorCode;
@@ -29,8 +29,10 @@ use tidings_protocol::problem::Problem;
 use crate::app::App;
 use crate::clock::wall_time;
 use crate::cors;
+use crate::peer::Peer;
 use crate::problem::{Answer, Refusal};
 use crate::stream::open::Ask;
+use crate::tickets::Unusable;
 
 /// All routes of the core.
 pub fn router(app: Arc<App>) -> axum::Router {
@@ -70,14 +72,52 @@ async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
     response
 }
 
+/// Who asks, and from where.
+pub(crate) struct Caller<'a> {
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) peer: Peer,
+    /// Whether this opens a stream, so that it counts by the minute.
+    pub(crate) counts: bool,
+}
+
 /// The principal of the request's credential, or of the ticket in its query.
 ///
 /// # Errors
-/// `unauthenticated`, `ticket_spent`; a ticket narrows what may be asked for.
-pub(crate) async fn principal(app: &App, headers: &http::HeaderMap, ask: &Ask) -> Answer<Arc<Principal>> {
-    let Some(ticket) = &ask.ticket else { return app.auth.from_headers(headers, wall_time()).await };
-    let origin = headers.get(http::header::ORIGIN).and_then(|origin| origin.to_str().ok());
-    let ticket = app.tickets.redeem(ticket, origin, wall_time())?;
+/// `unauthenticated`, `ticket_spent`; `forbidden_channel` outside of what a ticket is for; `rate_limited`, before the
+/// others.
+pub(crate) async fn principal(app: &App, caller: Caller<'_>, ask: &Ask) -> Answer<Arc<Principal>> {
+    let found = match &ask.ticket {
+        Some(ticket) => redeem(app, &caller, ticket, ask)?,
+        None => app.auth.from_headers(caller.headers, wall_time()).await,
+    };
+    match found {
+        Ok(principal) => {
+            if caller.counts {
+                app.gates.principal(&principal.id)?;
+            }
+            Ok(principal)
+        }
+        Err(refusal) if refusal.0.code == ErrorCode::Unauthenticated && caller.counts => {
+            app.gates.anonymous(caller.peer.0)?;
+            Err(refusal)
+        }
+        Err(refusal) => Err(refusal),
+    }
+}
+
+/// The principal of a ticket. One that is spent counts against whoever had it, one that never was against the address.
+fn redeem(app: &App, caller: &Caller<'_>, text: &str, ask: &Ask) -> Answer<Answer<Arc<Principal>>> {
+    let origin = caller.headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+    let ticket = match app.tickets.redeem(text, origin, wall_time()) {
+        Ok(ticket) => ticket,
+        Err(Unusable(owner)) => {
+            match owner {
+                Some(owner) => app.gates.principal(&owner)?,
+                None => app.gates.anonymous(caller.peer.0)?,
+            }
+            return Err(Refusal::of(ErrorCode::TicketSpent));
+        }
+    };
     let outside =
         ask.patterns.iter().find(|pattern| !ticket.channels.iter().any(|bound| bound.covers(pattern)));
     match outside {
@@ -86,7 +126,7 @@ pub(crate) async fn principal(app: &App, headers: &http::HeaderMap, ask: &Ask) -
                 Problem::new(ErrorCode::ForbiddenChannel, format!("the ticket is not for {pattern}"));
             Err(Refusal(problem.at(pattern.to_string())))
         }
-        None => Ok(ticket.principal),
+        None => Ok(Ok(ticket.principal)),
     }
 }
 
@@ -112,7 +152,7 @@ pub(crate) async fn read_body(app: &App, body: Body, max_bytes: usize) -> Answer
 pub(crate) fn json(body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
     let headers = response.headers_mut();
-    headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
-    headers.insert(http::header::CACHE_CONTROL, http::HeaderValue::from_static("no-store"));
+    headers.insert(header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, http::HeaderValue::from_static("no-store"));
     response
 }

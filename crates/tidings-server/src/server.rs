@@ -22,6 +22,9 @@ const BACKLOG: i32 = 4_096;
 /// Files that connections must leave for everything else.
 const RESERVED_FILES: usize = 128;
 
+/// How long the hub waits before it reads again what it could not read.
+const REFILL_PAUSE: Duration = Duration::from_millis(200);
+
 /// A server that listens.
 #[derive(Debug)]
 pub struct Server {
@@ -84,7 +87,7 @@ impl Server {
         let router = routes::router(app.clone());
         let hub = tokio::spawn({
             let hub = app.hub.clone();
-            async move { hub.run().await }
+            async move { hub.run(|| tokio::time::sleep(REFILL_PAUSE)).await }
         });
         for listener in listeners {
             app.tasks.spawn(accept(listener, app.clone(), router.clone(), slots.clone()));

@@ -10,11 +10,12 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tidings_core::Principal;
 use tidings_core::port::directory::KeyHash;
+use tidings_protocol::problem::Problem;
 use tidings_protocol::time::Timestamp;
 use tidings_protocol::{ErrorCode, Pattern};
 
 use crate::auth::hash_key;
-use crate::ids::secret;
+use crate::ids::random_text;
 use crate::problem::{Answer, Refusal};
 
 /// How long a ticket is good.
@@ -36,10 +37,24 @@ pub struct Ticket {
     pub expires_at: Timestamp,
 }
 
+/// A ticket as it is kept: also for a while after it was used, so that trying again counts against whoever had it.
+#[derive(Debug)]
+struct Kept {
+    ticket: Ticket,
+    spent: bool,
+}
+
+/// A ticket cannot be used, or not any more; whose it was, where that is known.
+#[derive(Debug)]
+pub struct Unusable(pub Option<Arc<str>>);
+
+/// How long a ticket is known after it expired.
+const REMEMBERED_MS: i64 = 60_000;
+
 /// The tickets that are out.
 #[derive(Debug, Default)]
 pub struct Tickets {
-    out: Mutex<HashMap<KeyHash, Ticket>>,
+    out: Mutex<HashMap<KeyHash, Kept>>,
 }
 
 impl Tickets {
@@ -50,34 +65,47 @@ impl Tickets {
     /// many in all.
     pub fn issue(&self, ticket: Ticket, now: Timestamp, limit: usize) -> Answer<String> {
         let mut out = self.out.lock();
-        out.retain(|_, ticket| ticket.expires_at > now);
-        let held = out.values().filter(|other| other.principal.id == ticket.principal.id).count();
+        out.retain(|_, kept| kept.ticket.expires_at.0 + REMEMBERED_MS > now.0);
+        let is_out = |kept: &&Kept| !kept.spent && kept.ticket.expires_at > now;
+        let held = out
+            .values()
+            .filter(|kept| kept.ticket.principal.id == ticket.principal.id)
+            .filter(is_out)
+            .count();
         if limit > 0 && held >= limit {
-            return Err(Refusal::of(ErrorCode::RateLimited));
+            let problem =
+                Problem::new(ErrorCode::RateLimited, "the credential has as many tickets out as it may have");
+            return Err(Refusal(problem.retry_after(1)));
         }
         if out.len() >= ALL_TICKETS {
             return Err(Refusal::of(ErrorCode::Capacity));
         }
-        let text = secret("tdt_");
-        out.insert(hash_key(&text), ticket);
+        let drawn = random_text::<32>().map_err(|error| {
+            tracing::error!(%error, "no ticket can be drawn");
+            Refusal::of(ErrorCode::Internal)
+        })?;
+        let text = format!("tdt_{drawn}");
+        out.insert(hash_key(&text), Kept { ticket, spent: false });
         Ok(text)
     }
 
     /// Uses a ticket up.
     ///
     /// # Errors
-    /// `ticket_spent` where it was used, has expired, is void, or is used from another origin.
-    pub fn redeem(&self, text: &str, origin: Option<&str>, now: Timestamp) -> Answer<Ticket> {
-        let ticket = self.out.lock().remove(&hash_key(text));
-        ticket
-            .filter(|ticket| ticket.expires_at > now)
-            .filter(|ticket| ticket.principal.expires_at.is_none_or(|at| at > now))
-            .filter(|ticket| ticket.origin.as_deref().is_none_or(|bound| Some(bound) == origin))
-            .ok_or_else(|| Refusal::of(ErrorCode::TicketSpent))
+    /// [`Unusable`] where it was used, has expired, is void, is used from another origin, or never was one.
+    pub fn redeem(&self, text: &str, origin: Option<&str>, now: Timestamp) -> Result<Ticket, Unusable> {
+        let mut out = self.out.lock();
+        let Some(kept) = out.get_mut(&hash_key(text)) else { return Err(Unusable(None)) };
+        let (spent, ticket) = (std::mem::replace(&mut kept.spent, true), &kept.ticket);
+        let good = !spent
+            && ticket.expires_at > now
+            && ticket.principal.expires_at.is_none_or(|at| at > now)
+            && ticket.origin.as_deref().is_none_or(|bound| Some(bound) == origin);
+        if good { Ok(ticket.clone()) } else { Err(Unusable(Some(ticket.principal.id.clone()))) }
     }
 
     /// Voids the tickets of a principal.
     pub fn void(&self, principal: &str) {
-        self.out.lock().retain(|_, ticket| &*ticket.principal.id != principal);
+        self.out.lock().retain(|_, kept| &*kept.ticket.principal.id != principal);
     }
 }

@@ -63,5 +63,8 @@ async fn every_described_route_is_served() {
 async fn other_addresses_and_methods_are_refused_as_problems() {
     assert_eq!(answer("GET", "/v2/events").await.1["code"], "not_found");
     let (status, problem) = answer("DELETE", "/v1/publish").await;
-    assert_eq!((status, problem["code"].as_str()), (StatusCode::METHOD_NOT_ALLOWED, Some("method_not_allowed")));
+    assert_eq!(
+        (status, problem["code"].as_str()),
+        (StatusCode::METHOD_NOT_ALLOWED, Some("method_not_allowed"))
+    );
 }

@@ -1,6 +1,7 @@
 //! The steps of opening a file.
 
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -25,6 +26,7 @@ pub(crate) fn open(path: &Path, options: Options) -> Result<Arc<SqliteStore>, Op
     }
     let lock = lock_file(&beside(path, "-lock"), path)?;
     make_private(path)?;
+    keep_names(path).map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
     let mut connection = open_file(path, options.durability)?;
     let tenants = begin_run(&mut connection, options.clock.now()).map_err(|source| opening(path, source))?;
     let readers = Readers::open(path, options.readers, options.read_queue)?;
@@ -65,7 +67,21 @@ fn make_private(path: &Path) -> Result<(), OpenError> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     match options.open(path) {
         Ok(_) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         Err(source) => Err(OpenError::Io { path: path.to_owned(), source }),
     }
+}
+
+/// Makes the names of the file and of the directories above it durable: any of them may have been made a moment ago,
+/// and what is synced in a file is lost with its name. SQLite does this for the WAL's directory alone.
+fn keep_names(path: &Path) -> std::io::Result<()> {
+    for directory in std::path::absolute(path)?.ancestors().skip(1) {
+        match std::fs::File::open(directory).and_then(|directory| directory.sync_all()) {
+            Ok(()) => {}
+            // Not ours, so not made by us; or a file system whose directories need no sync.
+            Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::InvalidInput) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }

@@ -116,6 +116,15 @@ impl Mailbox {
         inner.state == State::Overflowed
     }
 
+    /// Drops what is there and marks the mailbox, as when too much has come.
+    pub(crate) fn overflow(&self) {
+        let mut inner = self.inner.lock();
+        if inner.state == State::Attached {
+            inner.overflow();
+            inner.wake();
+        }
+    }
+
     pub(crate) fn attach(&self, after: Seq) {
         let mut inner = self.inner.lock();
         inner.clear();

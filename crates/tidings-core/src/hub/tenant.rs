@@ -152,13 +152,16 @@ impl TenantHub {
         state.published >= state.expected
     }
 
-    /// Gives what the log holds of a hole.
+    /// Gives what the log holds of a hole. Where retention has removed some of that, it is skipped, and every session
+    /// reads on in the log, which tells it of the gap.
     pub(super) fn refill(&self, entries: Vec<Arc<Entry>>, scanned_to: Cursor) {
         let mut state = self.state.lock();
         let fresh: Vec<_> = entries.into_iter().filter(|entry| entry.seq() > state.published).collect();
-        self.dispatch(&mut state, fresh);
-        // What retention removed before it could be given is skipped; sessions there read it as a gap from the log.
-        if scanned_to.seq > state.published {
+        let missing = scanned_to.seq.0.saturating_sub(state.published.0);
+        if fresh.len() as u64 == missing {
+            self.dispatch(&mut state, fresh);
+        } else {
+            state.members.overflow();
             state.ring.restart(scanned_to.seq);
             self.advance(&mut state, scanned_to.seq);
         }
@@ -297,6 +300,14 @@ impl Members {
             }
         }
         overflows
+    }
+
+    /// Has every member read from its own position.
+    fn overflow(&self) {
+        let narrow = self.exact.values().chain(self.prefix.values());
+        for (_, mailbox) in narrow.chain([&self.all]).flatten() {
+            mailbox.overflow();
+        }
     }
 
     fn insert(&mut self, pattern: &Pattern, mailbox: Arc<Mailbox>) -> usize {

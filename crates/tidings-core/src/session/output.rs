@@ -56,6 +56,19 @@ pub(super) enum Queued {
     AdvanceJoin(Cursor),
 }
 
+impl Queued {
+    /// Whether it is `$ready`, or the `$reset` that follows it at once.
+    pub(super) fn opens_stream(&self) -> bool {
+        match self {
+            Self::Control(control) => {
+                let (control, with_id) = &**control;
+                matches!(control, Control::Ready { .. }) || (matches!(control, Control::Reset(_)) && *with_id)
+            }
+            _ => false,
+        }
+    }
+}
+
 impl Session {
     /// Takes the next output.
     pub fn poll_output(&mut self) -> Option<Output> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// Every path that the runs together must take.
-pub const PATHS: &[&str] = &[
+pub(crate) const PATHS: &[&str] = &[
     "publish: one",
     "publish: batch",
     "publish: also",
@@ -72,35 +72,35 @@ pub const PATHS: &[&str] = &[
 
 /// Counts by path.
 #[derive(Debug, Default)]
-pub struct Coverage(BTreeMap<&'static str, u64>);
+pub(crate) struct Coverage(BTreeMap<&'static str, u64>);
 
 impl Coverage {
-    pub fn hit(&mut self, path: &'static str) {
+    pub(crate) fn hit(&mut self, path: &'static str) {
         self.add(path, 1);
     }
 
-    pub fn add(&mut self, path: &'static str, times: u64) {
+    pub(crate) fn add(&mut self, path: &'static str, times: u64) {
         debug_assert!(PATHS.contains(&path), "{path:?} is not listed");
         *self.0.entry(path).or_default() += times;
     }
 
-    pub fn merge(&mut self, other: &Self) {
+    pub(crate) fn merge(&mut self, other: &Self) {
         for (path, times) in &other.0 {
             *self.0.entry(path).or_default() += times;
         }
     }
 
-    pub fn of(&self, path: &str) -> u64 {
+    pub(crate) fn of(&self, path: &str) -> u64 {
         self.0.get(path).copied().unwrap_or(0)
     }
 
-    pub fn print(&self) {
+    pub(crate) fn print(&self) {
         for path in PATHS {
             println!("{:>10}  {path}", self.of(path));
         }
     }
 
-    pub fn missing(&self) -> Vec<&'static str> {
+    pub(crate) fn missing(&self) -> Vec<&'static str> {
         PATHS.iter().copied().filter(|path| self.of(path) == 0).collect()
     }
 }

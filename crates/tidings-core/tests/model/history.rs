@@ -12,62 +12,62 @@ use tidings_protocol::{ChannelName, Cursor, Event, TenantId};
 
 /// One event, and the channels that still hold it.
 #[derive(Debug, Clone)]
-pub struct Fact {
-    pub event: Event,
-    pub json: String,
-    pub on: Vec<ChannelName>,
+pub(crate) struct Fact {
+    pub(crate) event: Event,
+    pub(crate) json: String,
+    pub(crate) on: Vec<ChannelName>,
 }
 
 impl Fact {
-    pub fn seq(&self) -> u64 {
+    pub(crate) fn seq(&self) -> u64 {
         self.event.id.seq.0
     }
 }
 
 /// Per channel the last number that retention removed.
-pub type Marks = BTreeMap<ChannelName, u64>;
+pub(crate) type Marks = BTreeMap<ChannelName, u64>;
 
 /// The events 1, 2, 3, …
 #[derive(Debug, Clone, Default)]
-pub struct History {
+pub(crate) struct History {
     facts: Vec<Fact>,
-    pub floor: u64,
+    pub(crate) floor: u64,
 }
 
 impl History {
-    pub fn append(&mut self, event: Event) {
+    pub(crate) fn append(&mut self, event: Event) {
         assert_eq!(event.id.seq.0, self.head() + 1, "numbers run without a hole");
         let (json, on) = (event.to_json(), event.channels().cloned().collect());
         self.facts.push(Fact { event, json, on });
     }
 
-    pub fn head(&self) -> u64 {
+    pub(crate) fn head(&self) -> u64 {
         self.facts.len() as u64
     }
 
-    pub fn get(&self, seq: u64) -> Option<&Fact> {
+    pub(crate) fn get(&self, seq: u64) -> Option<&Fact> {
         seq.checked_sub(1).and_then(|at| self.facts.get(usize::try_from(at).unwrap()))
     }
 
-    pub fn upto(&self, seq: u64) -> impl Iterator<Item = &Fact> {
+    pub(crate) fn upto(&self, seq: u64) -> impl Iterator<Item = &Fact> {
         self.facts.iter().take_while(move |fact| fact.seq() <= seq)
     }
 
-    pub fn after(&self, seq: u64) -> impl Iterator<Item = &Fact> {
+    pub(crate) fn after(&self, seq: u64) -> impl Iterator<Item = &Fact> {
         self.facts.iter().skip_while(move |fact| fact.seq() <= seq)
     }
 
     /// Whether a position that stood after the event `at` is a position of this history: then all before it is too.
-    pub fn contains(&self, seq: u64, at: Option<Cursor>) -> bool {
+    pub(crate) fn contains(&self, seq: u64, at: Option<Cursor>) -> bool {
         seq == 0 || (at.is_some() && self.get(seq).map(|fact| fact.event.id) == at)
     }
 
-    pub fn cut(&mut self, keep: u64) {
+    pub(crate) fn cut(&mut self, keep: u64) {
         self.facts.truncate(usize::try_from(keep).unwrap());
     }
 
     /// Asks the store what it still has.
-    pub fn look(&mut self, store: &MemoryStore, tenant: &TenantId) {
+    pub(crate) fn look(&mut self, store: &MemoryStore, tenant: &TenantId) {
         let channels: BTreeSet<ChannelName> =
             self.facts.iter().flat_map(|fact| fact.event.channels().cloned()).collect();
         self.facts.iter_mut().for_each(|fact| fact.on.clear());
@@ -82,7 +82,7 @@ impl History {
         self.floor = store.bounds(tenant).now_or_never().unwrap().unwrap().floor.seq.0;
     }
 
-    pub fn marks(&self) -> Marks {
+    pub(crate) fn marks(&self) -> Marks {
         let mut marks = Marks::new();
         for fact in &self.facts {
             for channel in fact.event.channels().filter(|channel| !fact.on.contains(channel)) {

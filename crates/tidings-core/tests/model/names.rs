@@ -14,21 +14,21 @@ const FILTERS: &[(&[&str], &[&str])] =
     &[(&[], &[]), (&[], &[]), (&[], &[]), (&["t0"], &[]), (&[], &["ONE"]), (&["t0"], &["ONE", "TWO"])];
 
 /// Channels of a burst: more than are named one by one when they were trimmed.
-pub const BURST: usize = 70;
+pub(crate) const BURST: usize = 70;
 
 fn pick<T: Copy>(table: &[T], index: u8) -> T {
     table[usize::from(index) % table.len()]
 }
 
-pub fn channel(index: u8) -> ChannelName {
+pub(crate) fn channel(index: u8) -> ChannelName {
     pick(CHANNELS, index).parse().unwrap()
 }
 
-pub fn pattern(index: u8) -> Pattern {
+pub(crate) fn pattern(index: u8) -> Pattern {
     pick(PATTERNS, index).parse().unwrap()
 }
 
-pub fn patterns(indices: &[u8]) -> Vec<Pattern> {
+pub(crate) fn patterns(indices: &[u8]) -> Vec<Pattern> {
     let mut patterns: Vec<Pattern> = Vec::new();
     for index in indices {
         let pattern = pattern(*index);
@@ -39,13 +39,13 @@ pub fn patterns(indices: &[u8]) -> Vec<Pattern> {
     patterns
 }
 
-pub fn filter(index: u8) -> Arc<Filter> {
+pub(crate) fn filter(index: u8) -> Arc<Filter> {
     let (types, categories) = pick(FILTERS, index);
     selection(&[], types, categories).filter
 }
 
 /// The event of a post. `number` tells it from every other; a post with an idempotency key has always the same body.
-pub fn event(post: Post, number: u64) -> Draft {
+pub(crate) fn event(post: Post, number: u64) -> Draft {
     // Two of the keys come with one body, so that they repeat; the others conflict.
     let post = match post.idempotency {
         Some(0 | 1) => Post { also: None, kind: 0, category: 0, key: None, terminal: false, ..post },
@@ -73,6 +73,6 @@ pub fn event(post: Post, number: u64) -> Draft {
 }
 
 /// The events of a burst.
-pub fn burst(number: u64) -> Vec<Draft> {
+pub(crate) fn burst(number: u64) -> Vec<Draft> {
     (0..BURST).map(|n| Draft { data: json(&number.to_string()), ..draft(&format!("m:{n}")) }).collect()
 }

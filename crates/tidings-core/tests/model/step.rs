@@ -5,19 +5,19 @@ use tidings_contract::faulty::Seed;
 
 /// One event to publish; indices into the tables of [`super::names`].
 #[derive(Debug, Clone, Copy)]
-pub struct Post {
-    pub channel: u8,
-    pub also: Option<u8>,
-    pub kind: u8,
-    pub category: u8,
-    pub key: Option<u8>,
-    pub terminal: bool,
-    pub idempotency: Option<u8>,
+pub(crate) struct Post {
+    pub(crate) channel: u8,
+    pub(crate) also: Option<u8>,
+    pub(crate) kind: u8,
+    pub(crate) category: u8,
+    pub(crate) key: Option<u8>,
+    pub(crate) terminal: bool,
+    pub(crate) idempotency: Option<u8>,
 }
 
 /// Where a stream or channel begins.
 #[derive(Debug, Clone, Copy)]
-pub enum From {
+pub(crate) enum From {
     Now,
     Start,
     /// A cursor that some client was given.
@@ -30,7 +30,7 @@ pub enum From {
 
 /// One step.
 #[derive(Debug, Clone)]
-pub enum Step {
+pub(crate) enum Step {
     Publish(Vec<Post>),
     PublishElsewhere(u8),
     Burst,
@@ -151,7 +151,7 @@ fn step(seed: &Seed) -> Step {
 }
 
 /// The steps of the run with this seed.
-pub fn steps(seed: &Seed, count: usize) -> Vec<Step> {
+pub(crate) fn steps(seed: &Seed, count: usize) -> Vec<Step> {
     let mut steps = vec![Step::Publish(posts(seed)), open(seed)];
     steps.extend((0..count).map(|_| step(seed)));
     steps

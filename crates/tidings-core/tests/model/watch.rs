@@ -26,7 +26,7 @@ macro_rules! check {
     };
 }
 
-pub type Check<T = ()> = Result<T, String>;
+pub(crate) type Check<T = ()> = Result<T, String>;
 
 /// One subscription: from which number on, and what it was never owed, since it began with the oldest retained event.
 #[derive(Debug)]
@@ -56,18 +56,18 @@ enum Due {
 
 /// How a stream was opened.
 #[derive(Debug)]
-pub struct Opened {
-    pub patterns: Vec<Pattern>,
-    pub filter: Arc<Filter>,
-    pub begin: Cursor,
-    pub resumed: bool,
-    pub start: bool,
-    pub unknown: bool,
-    pub poll: bool,
+pub(crate) struct Opened {
+    pub(crate) patterns: Vec<Pattern>,
+    pub(crate) filter: Arc<Filter>,
+    pub(crate) begin: Cursor,
+    pub(crate) resumed: bool,
+    pub(crate) start: bool,
+    pub(crate) unknown: bool,
+    pub(crate) poll: bool,
 }
 
 #[derive(Debug)]
-pub struct Watch {
+pub(crate) struct Watch {
     subs: Vec<Sub>,
     filter: Arc<Filter>,
     poll: bool,
@@ -117,7 +117,7 @@ impl Group {
 }
 
 impl Watch {
-    pub fn open(opened: Opened, history: &History) -> Self {
+    pub(crate) fn open(opened: Opened, history: &History) -> Self {
         let forgiven = if opened.start { history.marks() } else { Marks::new() };
         let from = opened.begin.seq.0;
         let sub = |pattern: &Pattern| Sub { pattern: pattern.clone(), from, forgiven: forgiven.clone() };
@@ -148,21 +148,21 @@ impl Watch {
         }
     }
 
-    pub fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.over
     }
 
-    pub fn is_joining(&self) -> bool {
+    pub(crate) fn is_joining(&self) -> bool {
         !self.groups.is_empty()
     }
 
     /// Retention has removed events of a stream that has not looked at the log yet: it begins with what is left.
-    pub fn forgive(&mut self, history: &History) {
+    pub(crate) fn forgive(&mut self, history: &History) {
         self.subs.iter_mut().for_each(|sub| sub.forgiven = history.marks());
     }
 
     /// The same for a group that begins with the oldest retained event.
-    pub fn forgive_group(&mut self, history: &History) {
+    pub(crate) fn forgive_group(&mut self, history: &History) {
         for group in &mut self.groups {
             if matches!(group.at, JoinAt::Oldest(_)) && group.last == group.from {
                 group.forgiven = history.marks();
@@ -171,7 +171,7 @@ impl Watch {
     }
 
     /// A change was answered.
-    pub fn changed(&mut self, removed: &[Pattern], added: Vec<(Pattern, JoinAt)>, here: Cursor, history: &History) {
+    pub(crate) fn changed(&mut self, removed: &[Pattern], added: Vec<(Pattern, JoinAt)>, here: Cursor, history: &History) {
         self.subs.retain(|sub| !removed.contains(&sub.pattern));
         for (pattern, at) in added {
             if let Some(group) = self.groups.iter_mut().find(|group| group.at == at) {
@@ -189,7 +189,7 @@ impl Watch {
     }
 
     /// The right to these ended: from this moment on nothing of them may come.
-    pub fn unauthorize(&mut self, lost: Vec<Pattern>, all: bool, history: &History) {
+    pub(crate) fn unauthorize(&mut self, lost: Vec<Pattern>, all: bool, history: &History) {
         let pending: Vec<u64> = history.upto(self.last.seq.0).filter(|f| self.misses(f)).map(Fact::seq).collect();
         self.counted.extend(pending);
         if let Some(group) = self.groups.front() {
@@ -219,12 +219,12 @@ impl Watch {
     }
 
     /// Everything up to `seq` was given, reset or superseded.
-    pub fn check_position(&self, seq: u64, history: &History) -> Check {
+    pub(crate) fn check_position(&self, seq: u64, history: &History) -> Check {
         let superseded = |fact: &Fact| {
             !self.poll && history.after(seq).any(|later| fact.event.is_superseded_by(&later.event))
         };
         match history.upto(seq).find(|fact| self.misses(fact) && !superseded(fact)) {
-            Some(fact) => Err(format!("position {seq} passes over {} {self:#?}", fact.json)),
+            Some(fact) => Err(format!("position {seq} passes over {} {self:?}", fact.json)),
             None => Ok(()),
         }
     }
@@ -237,7 +237,7 @@ impl Watch {
     }
 
     /// Takes a frame; answers the id that it carried.
-    pub fn on_frame(&mut self, frame: &Frame, position: Cursor, history: &History, cov: &mut Coverage) -> Check<Option<Cursor>> {
+    pub(crate) fn on_frame(&mut self, frame: &Frame, position: Cursor, history: &History, cov: &mut Coverage) -> Check<Option<Cursor>> {
         if matches!(frame, Frame::Over) {
             check!(self.over, "over without an end");
             return Ok(None);
@@ -280,7 +280,7 @@ impl Watch {
     fn on_event(&mut self, fact: &Fact, history: &History) -> Check {
         check!(!self.joining, "an event with an id between $subscribed and $joined: {}", fact.json);
         check!(fact.seq() > self.last.seq.0, "given after {}: {}", self.last, fact.json);
-        check!(self.wants(&fact.event, false), "not wanted, but given: {}\n{self:#?}", fact.json);
+        check!(self.wants(&fact.event, false), "not wanted, but given: {}\n{self:?}", fact.json);
         let seen = |seq| self.given.contains(&seq) || self.counted.contains(&seq);
         let skipped = |owed| {
             let before = history.upto(fact.seq() - 1).filter(|f| f.event.is_superseded_by(&fact.event));
@@ -297,9 +297,9 @@ impl Watch {
         let group = self.groups.front().expect("joining a group");
         check!(fact.seq() > group.last, "backfill out of order: {}", fact.json);
         check!(fact.seq() <= position, "backfill beyond the position {position}: {}", fact.json);
-        check!(group.takes(&fact.event, false), "not of the group, but given: {}\n{self:#?}", fact.json);
+        check!(group.takes(&fact.event, false), "not of the group, but given: {}\n{self:?}", fact.json);
         let given = self.given.contains(&fact.seq()) && self.wants(&fact.event, true);
-        check!(!given, "given again: {}\n{self:#?}", fact.json);
+        check!(!given, "given again: {}\n{self:?}", fact.json);
         let seen = |f: &Fact| {
             self.given.contains(&f.seq()) || self.counted.contains(&f.seq()) || self.wants(&f.event, false)
         };
@@ -330,7 +330,7 @@ impl Watch {
         };
         let expected = least.len() as u64..=most.len() as u64;
         let why = "skipped in favour of";
-        check!(expected.contains(&said), "{said} {why} {}, not {expected:?} {most:?}\n{self:#?}", fact.json);
+        check!(expected.contains(&said), "{said} {why} {}, not {expected:?} {most:?}\n{self:?}", fact.json);
         self.counted.extend(most);
         Ok(())
     }
@@ -463,9 +463,9 @@ impl Watch {
             return Err(format!("{reset:?} names no single pattern"));
         };
         cov.hit("frame: $reset expired");
-        let gone = history.upto(through).filter(|fact| fact.event.is_on(pattern));
         if pattern.as_exact().is_some() {
-            let kept = gone.clone().find(|fact| fact.on.iter().any(|channel| pattern.matches(channel)));
+            let kept =
+                history.upto(through).find(|fact| fact.on.iter().any(|channel| pattern.matches(channel)));
             check!(kept.is_none(), "{reset:?}, but there is {kept:?}");
         } else {
             cov.hit("frame: $reset expired, wide");
@@ -488,18 +488,14 @@ impl Watch {
                 let overlap = sub.pattern.covers(pattern) || pattern.covers(&sub.pattern);
                 overlap && sub.from < through && !known(&sub.forgiven)
             };
-            check!(self.subs.iter().any(owed), "{reset:?} is no news: {self:#?}");
+            check!(self.subs.iter().any(owed), "{reset:?} is no news: {self:?}");
         }
         self.told.push((pattern.clone(), through));
         Ok(())
     }
 
     /// Where the stream began.
-    pub fn begin(&self) -> u64 {
+    pub(crate) fn begin(&self) -> u64 {
         self.begin
-    }
-
-    pub fn has_given(&self) -> bool {
-        !self.given.is_empty()
     }
 }

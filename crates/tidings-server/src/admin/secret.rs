@@ -4,23 +4,16 @@
 //! a double click selects whole and that a scanner for leaked secrets finds by their prefix. With so much randomness one
 //! SHA-256 is as good as a slow hash.
 
-use rand::TryRngCore;
-use rand::rngs::OsRng;
 use tidings_core::port::directory::KeyHash;
 
 use crate::auth::hash_key;
+pub use crate::ids::NoRandomness;
+use crate::ids::random_text;
 
 /// What every key begins with.
 pub const PREFIX: &str = "tdk_";
 /// What every key's id begins with.
 pub const ID_PREFIX: &str = "key_";
-
-const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-
-/// The system gave no random bytes.
-#[derive(Debug, thiserror::Error)]
-#[error("the system gives no random bytes: {0}")]
-pub struct NoRandomness(String);
 
 /// A key's text. Not shown by `Debug`.
 pub struct KeyText(String);
@@ -37,7 +30,7 @@ impl KeyText {
     /// # Errors
     /// [`NoRandomness`].
     pub fn draw() -> Result<Self, NoRandomness> {
-        Ok(Self(format!("{PREFIX}{}", base32(&random::<32>()?))))
+        Ok(Self(format!("{PREFIX}{}", random_text::<32>()?)))
     }
 
     /// What is stored of it.
@@ -58,34 +51,12 @@ impl KeyText {
 /// # Errors
 /// [`NoRandomness`].
 pub fn draw_id() -> Result<String, NoRandomness> {
-    Ok(format!("{ID_PREFIX}{}", base32(&random::<10>()?)))
-}
-
-fn random<const N: usize>() -> Result<[u8; N], NoRandomness> {
-    let mut bytes = [0; N];
-    OsRng.try_fill_bytes(&mut bytes).map_err(|error| NoRandomness(error.to_string()))?;
-    Ok(bytes)
-}
-
-fn base32(bytes: &[u8]) -> String {
-    let digits = (bytes.len() * 8).div_ceil(5);
-    let bit = |at: usize| bytes.get(at / 8).map_or(0, |byte| byte >> (7 - at % 8) & 1);
-    let digit = |index: usize| (0..5).fold(0, |value, offset| value << 1 | bit(index * 5 + offset));
-    (0..digits).map(|index| char::from(ALPHABET[usize::from(digit(index))])).collect()
+    Ok(format!("{ID_PREFIX}{}", random_text::<10>()?))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn base32_is_that_of_rfc_4648() {
-        for (plain, encoded) in
-            [("", ""), ("f", "my"), ("fo", "mzxq"), ("foo", "mzxw6"), ("foobar", "mzxw6ytboi")]
-        {
-            assert_eq!(base32(plain.as_bytes()), encoded);
-        }
-    }
 
     #[test]
     fn a_key_is_a_prefix_and_256_bits() {

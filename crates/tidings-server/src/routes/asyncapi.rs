@@ -72,11 +72,15 @@ fn build() -> Value {
             "payload": {"type": "object", "properties": properties},
         });
     }
-    let references: serde_json::Map<String, Value> = messages.as_object().map_or_else(Default::default, |all| {
-        all.keys().map(|key| (key.clone(), json!({"$ref": format!("#/components/messages/{key}")}))).collect()
-    });
+    let references: serde_json::Map<String, Value> =
+        messages.as_object().map_or_else(Default::default, |all| {
+            all.keys()
+                .map(|key| (key.clone(), json!({"$ref": format!("#/components/messages/{key}")})))
+                .collect()
+        });
     let channel = |address: &str| json!({"address": address, "messages": references});
-    let operation = |channel: &str| json!({"action": "send", "channel": {"$ref": format!("#/channels/{channel}")}});
+    let operation =
+        |channel: &str| json!({"action": "send", "channel": {"$ref": format!("#/channels/{channel}")}});
     json!({
         "asyncapi": "3.0.0",
         "info": {"title": "Tidings", "version": env!("CARGO_PKG_VERSION"), "license": {"name": "Apache-2.0 OR MIT"}},
@@ -95,7 +99,8 @@ mod tests {
     #[test]
     fn every_reference_leads_somewhere() {
         let document = build();
-        for reference in document.to_string().split("\"#/").skip(1).filter_map(|rest| rest.split('"').next()) {
+        for reference in document.to_string().split("\"#/").skip(1).filter_map(|rest| rest.split('"').next())
+        {
             assert!(document.pointer(&format!("/{reference}")).is_some(), "{reference}");
         }
     }

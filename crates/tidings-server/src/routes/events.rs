@@ -11,10 +11,11 @@ use tidings_protocol::control::Control;
 use tidings_protocol::sse::{Block, FieldValue};
 use tidings_protocol::{EndReason, ErrorCode};
 
-use super::principal;
+use super::{Caller, principal};
 use crate::app::App;
 use crate::cors;
 use crate::metrics::Transport;
+use crate::peer::Peer;
 use crate::problem::{Answer, Refusal};
 use crate::stream::body::EventBody;
 use crate::stream::open::{Ask, OpenedStream, authorize, open};
@@ -30,13 +31,14 @@ pub async fn events(
     method: Method,
     version: Version,
     headers: HeaderMap,
+    peer: Peer,
     extensions: Extensions,
     RawQuery(query): RawQuery,
 ) -> Answer {
     let mut ask = Ask::from_query(&query.unwrap_or_default())?;
     ask.read_headers(&headers);
     let heartbeat = ask.heartbeat;
-    let opened = match open_stream(&app, &headers, ask, &method).await {
+    let opened = match open_stream(&app, &headers, peer, ask, &method).await {
         Ok(opened) => opened,
         Err(refusal) => return refuse(&app, &headers, refusal),
     };
@@ -65,10 +67,11 @@ pub async fn events(
 async fn open_stream(
     app: &Arc<App>,
     headers: &HeaderMap,
+    peer: Peer,
     ask: Ask,
     method: &Method,
 ) -> Answer<Option<OpenedStream>> {
-    let principal = principal(app, headers, &ask).await?;
+    let principal = principal(app, Caller { headers, peer, counts: true }, &ask).await?;
     authorize(app, &principal, &ask.patterns)?;
     if app.draining.is_cancelled() {
         return Err(Refusal::of(ErrorCode::ServerShutdown));

@@ -18,9 +18,10 @@ use tidings_protocol::cursor::Since;
 use tidings_protocol::problem::Problem;
 use tidings_protocol::{EndReason, ErrorCode, Filter};
 
-use super::{json, principal, read_body};
+use super::{Caller, json, principal, read_body};
 use crate::app::App;
 use crate::metrics::Transport;
+use crate::peer::Peer;
 use crate::problem::{Answer, Refusal};
 use crate::stream::open::{Ask, AskedSince, OpenedStream, authorize, open, parse_since, parse_word};
 
@@ -51,13 +52,18 @@ struct PollBody {
 }
 
 /// Waits until there is something, or for as long as asked.
-pub async fn poll(State(app): State<Arc<App>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Answer {
+pub async fn poll(
+    State(app): State<Arc<App>>,
+    peer: Peer,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Answer {
     let ask = Ask::from_query(&query.unwrap_or_default())?;
-    answer_poll(&app, &headers, ask).await
+    answer_poll(&app, Caller { headers: &headers, peer, counts: ask.since.is_none() }, ask).await
 }
 
 /// The same, asked for by a body: for more channels than a URL holds.
-pub async fn poll_by_body(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
+pub async fn poll_by_body(State(app): State<Arc<App>>, peer: Peer, headers: HeaderMap, body: Body) -> Answer {
     let body = read_body(&app, body, POLL_BYTES).await?;
     let asked: PollBody = serde_json::from_slice(&body).map_err(|error| {
         Refusal(Problem::new(ErrorCode::InvalidBody, format!("the body cannot be read: {error}")))
@@ -70,27 +76,32 @@ pub async fn poll_by_body(State(app): State<Arc<App>>, headers: HeaderMap, body:
     let categories: Answer<Vec<_>> = asked.category.iter().map(|word| parse_word(word, "category")).collect();
     ask.filter = Filter { types: types?.into(), categories: categories?.into() };
     ask.since = asked.after.as_deref().map(|text| parse_since(text, "after")).transpose()?;
-    answer_poll(&app, &headers, ask).await
+    answer_poll(&app, Caller { headers: &headers, peer, counts: ask.since.is_none() }, ask).await
 }
 
-async fn answer_poll(app: &Arc<App>, headers: &HeaderMap, ask: Ask) -> Answer {
+async fn answer_poll(app: &Arc<App>, caller: Caller<'_>, ask: Ask) -> Answer {
     let wait = match ask.since {
         // Without a cursor the answer is where to begin.
         None | Some(AskedSince::Valid(Since::Now)) => Duration::ZERO,
         Some(_) => ask.wait.unwrap_or(WAIT).min(LONGEST_WAIT),
     };
-    read(app, headers, ask, wait).await
+    read(app, caller, ask, wait).await
 }
 
 /// What the log holds, at once.
-pub async fn history(State(app): State<Arc<App>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Answer {
+pub async fn history(
+    State(app): State<Arc<App>>,
+    peer: Peer,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Answer {
     let mut ask = Ask::from_query(&query.unwrap_or_default())?;
     ask.since.get_or_insert(AskedSince::Valid(Since::Start));
-    read(&app, &headers, ask, Duration::ZERO).await
+    read(&app, Caller { headers: &headers, peer, counts: false }, ask, Duration::ZERO).await
 }
 
-async fn read(app: &Arc<App>, headers: &HeaderMap, ask: Ask, wait: Duration) -> Answer {
-    let principal = principal(app, headers, &ask).await?;
+async fn read(app: &Arc<App>, caller: Caller<'_>, ask: Ask, wait: Duration) -> Answer {
+    let principal = principal(app, caller, &ask).await?;
     authorize(app, &principal, &ask.patterns)?;
     if ask.patterns.is_empty() {
         return Err(Refusal(

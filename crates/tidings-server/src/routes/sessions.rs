@@ -12,7 +12,6 @@ use tidings_protocol::socket::parse_change;
 use super::{json, read_body};
 use crate::app::App;
 use crate::clock::wall_time;
-use crate::ids::parse_session;
 use crate::problem::{Answer, Refusal};
 use crate::requests;
 use crate::stream::registry::OpenStream;
@@ -27,7 +26,7 @@ async fn own_stream(
     session: &str,
 ) -> Answer<(OpenStream, Arc<tidings_core::Principal>)> {
     let principal = app.auth.from_headers(headers, wall_time()).await?;
-    let stream = parse_session(session).and_then(|number| app.registry.find(number));
+    let stream = app.registry.find(session);
     let own = stream
         .filter(|stream| stream.principal.id == principal.id && stream.principal.tenant == principal.tenant);
     own.map(|stream| (stream, principal)).ok_or_else(|| Refusal::of(ErrorCode::SessionUnknown))
@@ -43,7 +42,7 @@ pub async fn change(
     let (stream, principal) = own_stream(&app, &headers, &session).await?;
     let body = read_body(&app, body, CHANGE_BYTES).await?;
     let wanted = parse_change(&body)?;
-    requests::change(&app, &principal, &stream.mailbox, wanted).await.map(json)
+    requests::change(&app, &principal, stream.mailbox, wanted).await.map(json)
 }
 
 /// Gives a live stream a fresh credential of the same principal.

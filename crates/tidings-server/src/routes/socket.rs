@@ -11,9 +11,10 @@ use tidings_protocol::problem::Problem;
 use tidings_protocol::ws::{AcceptKey, CloseCode, accept_upgrade};
 use tidings_protocol::{EndReason, ErrorCode};
 
-use super::principal;
+use super::{Caller, principal};
 use crate::app::App;
 use crate::metrics::Transport;
+use crate::peer::Peer;
 use crate::problem::{Answer, Refusal};
 use crate::stream::open::{Ask, OpenedStream, authorize, open};
 use crate::stream::websocket::SocketStart;
@@ -24,6 +25,7 @@ pub async fn socket(
     State(app): State<Arc<App>>,
     version: Version,
     headers: HeaderMap,
+    peer: Peer,
     extensions: Extensions,
     RawQuery(query): RawQuery,
 ) -> Answer {
@@ -37,18 +39,18 @@ pub async fn socket(
         let problem = Problem::new(ErrorCode::UpgradeRequired, "WebSocket is served over HTTP/1.1 here");
         return Err(Refusal(problem));
     };
-    let opened = open_socket(&app, &headers, &query.unwrap_or_default()).await;
+    let opened = open_socket(&app, &headers, peer, &query.unwrap_or_default()).await;
     let start = opened.unwrap_or_else(|refusal| refused(&app, &refusal));
     claim.take_over(Takeover::Socket(response_head(&accept).into(), start));
     std::future::pending().await
 }
 
-async fn open_socket(app: &Arc<App>, headers: &HeaderMap, query: &str) -> Answer<SocketStart> {
+async fn open_socket(app: &Arc<App>, headers: &HeaderMap, peer: Peer, query: &str) -> Answer<SocketStart> {
     let mut ask = Ask::from_query(query)?;
     ask.read_headers(headers);
     check_origin(app, headers)?;
     let heartbeat = ask.heartbeat;
-    let principal = principal(app, headers, &ask).await?;
+    let principal = principal(app, Caller { headers, peer, counts: true }, &ask).await?;
     authorize(app, &principal, &ask.patterns)?;
     if app.draining.is_cancelled() {
         return Err(Refusal::of(ErrorCode::ServerShutdown));

@@ -19,7 +19,7 @@ use tidings_protocol::{Cursor, EndReason, ErrorCode, Filter, Pattern};
 use super::registry::{OpenStream, StreamGuard};
 use super::sse::HeartbeatForm;
 use crate::app::App;
-use crate::ids::{session_number, session_text};
+use crate::ids::random_text;
 use crate::metrics::Transport;
 use crate::problem::{Answer, Refusal};
 
@@ -261,17 +261,20 @@ pub async fn open(
     let start = resolve_start(app, &hub, ask.since).await?;
     let filter = Arc::new(ask.filter);
     let mailbox = Mailbox::new(filter.clone(), app.mailbox_bytes);
-    let number = session_number();
+    let id = random_text::<16>().map_err(|error| {
+        tracing::error!(%error, "no session id can be drawn");
+        Refusal::of(ErrorCode::Internal)
+    })?;
     let is_stream = transport != Transport::Poll;
     let entry = OpenStream { principal: principal.clone(), mailbox: mailbox.clone(), counted: is_stream };
-    let guard = app.registry.enter(number, entry, app.config.limits.streams_per_key).map_err(|_| {
+    let guard = app.registry.enter(&id, entry, app.config.limits.streams_per_key).map_err(|_| {
         let problem =
             Problem::new(ErrorCode::TooManyStreams, "the key has as many streams open as it may have");
         Refusal(problem.retry_after(5))
     })?;
     let now = app.clocks.now();
     let opening = Opening {
-        id: session_text(number),
+        id,
         patterns: ask.patterns,
         filter,
         start,

@@ -25,7 +25,7 @@ pub struct OpenStream {
 
 #[derive(Debug, Default)]
 struct Open {
-    streams: HashMap<u128, OpenStream>,
+    streams: HashMap<Box<str>, OpenStream>,
     per_principal: HashMap<Arc<str>, usize>,
 }
 
@@ -43,7 +43,7 @@ pub struct TooMany;
 #[derive(Debug)]
 pub struct StreamGuard {
     registry: Arc<Registry>,
-    id: u128,
+    id: Box<str>,
 }
 
 impl Registry {
@@ -65,14 +65,14 @@ impl Registry {
             }
             *count += 1;
         }
-        open.streams.insert(id, stream);
-        Ok(StreamGuard { registry: self.clone(), id })
+        open.streams.insert(id.into(), stream);
+        Ok(StreamGuard { registry: self.clone(), id: id.into() })
     }
 
     /// The stream with this session id.
     #[must_use]
-    pub fn find(&self, id: u128) -> Option<OpenStream> {
-        self.open.lock().streams.get(&id).cloned()
+    pub fn find(&self, id: &str) -> Option<OpenStream> {
+        self.open.lock().streams.get(id).cloned()
     }
 
     /// How many streams and waiting polls are open.

@@ -99,11 +99,12 @@ impl Report {
     }
 
     fn stored_words(&self) -> Option<String> {
-        let mut rows = vec![owned(["stored events", "MiB", "rows examined a resume", "CPU µs", "seconds for all"])];
+        let mut rows = vec![owned(["stored events", "MiB", "pages read", "rows examined a page", "CPU µs", "seconds for all"])];
         rows.extend(self.stored.iter().map(|found| {
             vec![
                 found.events.to_string(),
                 format!("{:.0}", found.database_mib),
+                format!("{:.0}", found.pages),
                 format!("{:.1}", found.rows_examined),
                 micros(found.cpu_us_per_client),
                 format!("{:.2}", found.seconds),

@@ -14,8 +14,8 @@ use super::scan::Wire;
 use super::server::OwnServer;
 use crate::failure::Failure;
 
-/// Clients that resume, one after the other's connection.
-const CLIENTS: usize = 200;
+/// Clients that resume.
+const CLIENTS: usize = 1_000;
 /// Channels over which the other events are spread.
 const OTHERS: usize = 100;
 /// Events in one publish: the most there may be.
@@ -26,7 +26,9 @@ const BATCH: usize = 100;
 pub(super) struct Stored {
     pub(super) events: u64,
     pub(super) database_mib: f64,
-    /// Of the log, a client, to find the two events that it missed.
+    /// Pages of the log that were read; clients that ask for the same at once share one.
+    pub(super) pages: f64,
+    /// Rows looked at, a page, to find the two events that each client missed.
     pub(super) rows_examined: f64,
     pub(super) cpu_us_per_client: Option<f64>,
     pub(super) seconds: f64,
@@ -72,6 +74,21 @@ fn counter(crowd: &Crowd<'_>, name: &str) -> Result<f64, Failure> {
     line.ok_or_else(|| Failure::new(format!("/metrics does not tell {name}")))
 }
 
+/// What the server has read of its log.
+struct Reads {
+    pages: f64,
+    rows: f64,
+}
+
+impl Reads {
+    fn now(crowd: &Crowd<'_>) -> Result<Self, Failure> {
+        Ok(Self {
+            pages: counter(crowd, "tidings_log_pages_read")?,
+            rows: counter(crowd, "tidings_log_rows_examined")?,
+        })
+    }
+}
+
 /// Fills the log to each of the numbers and has clients resume from its beginning.
 ///
 /// # Errors
@@ -91,16 +108,19 @@ pub(super) fn measure(plan: &Plan, server: &OwnServer, channel: &str) -> Result<
         if found.is_empty() {
             publish(&mut driver, &crowd, plan.bytes)?;
         }
-        let examined = counter(&crowd, "tidings_log_rows_examined")?;
+        let reads = Reads::now(&crowd)?;
         let (before, began) = (process::cpu(server.pid()), driver.now());
         crowd.gather_again(&mut driver, &gone)?;
         driver.settle()?;
         let (after, took) = (process::cpu(server.pid()), driver.now() - began);
+        let now = Reads::now(&crowd)?;
+        let pages = now.pages - reads.pages;
         let used = after.zip(before).map(|(after, before)| after.saturating_sub(before));
         found.push(Stored {
             events: *events,
             database_mib: server.workspace.database_bytes() as f64 / 1024.0 / 1024.0,
-            rows_examined: (counter(&crowd, "tidings_log_rows_examined")? - examined) / CLIENTS as f64,
+            pages,
+            rows_examined: (now.rows - reads.rows) / pages.max(1.0),
             cpu_us_per_client: used.map(|used| used.as_secs_f64() * 1e6 / CLIENTS as f64),
             seconds: took.as_secs_f64(),
         });
