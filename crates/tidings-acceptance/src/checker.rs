@@ -121,6 +121,12 @@ impl Records {
         Self { attempts, log: log.collect() }
     }
 
+    /// The same sends beside another history: that of a log that was restored.
+    #[must_use]
+    pub fn with_history(&self, history: &[Value]) -> Self {
+        Self::new(self.attempts.clone(), history)
+    }
+
     /// The log.
     #[must_use]
     pub fn log(&self) -> &[Logged] {

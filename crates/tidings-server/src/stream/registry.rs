@@ -53,7 +53,7 @@ impl Registry {
     /// [`TooMany`].
     pub fn enter(
         self: &Arc<Self>,
-        id: u128,
+        id: &str,
         stream: OpenStream,
         limit: usize,
     ) -> Result<StreamGuard, TooMany> {
