@@ -315,6 +315,7 @@ impl Session {
         match input {
             Input::Behind if self.phase == Phase::Attaching => self.read(),
             Input::Given { entries, through, attached } if self.phase == Phase::Attaching => {
+                self.forgives_gaps = false;
                 self.process(&entries, through);
                 if attached {
                     self.phase = Phase::Live;
@@ -382,8 +383,9 @@ impl Session {
     /// Tells of what retention has removed, each removal once.
     fn note_trimmed(&mut self, page: &Page) {
         for trimmed in &page.trimmed {
-            let news = self.subscriptions.note_reset(&trimmed.pattern, trimmed.through.seq);
-            if news && !self.forgives_gaps {
+            if self.forgives_gaps {
+                self.subscriptions.forgive(&trimmed.pattern, trimmed.through.seq);
+            } else if self.subscriptions.note_reset(&trimmed.pattern, trimmed.through.seq) {
                 let channels = vec![trimmed.pattern.clone()];
                 let reset = Reset { reason: ResetReason::Expired, channels, through: Some(trimmed.through) };
                 self.control(Control::Reset(reset), false);
@@ -402,7 +404,6 @@ impl Session {
         if through.seq > self.scanned.seq {
             self.scanned = through;
             self.out.push_back(Queued::Advance(through));
-            self.subscriptions.forget_resets(through.seq);
         }
     }
 

@@ -58,6 +58,9 @@ struct Group {
     /// How far the backfill was taken by the transport.
     taken: Cursor,
     resets: Resets,
+    /// As [`Session::forgives_gaps`]: what the first page says retention has removed.
+    forgives_gaps: bool,
+    forgiven: Resets,
 }
 
 /// Channels that are being added. The first group is under way.
@@ -141,8 +144,15 @@ impl Session {
                 JoinAt::Here | JoinAt::Unknown => self.scanned,
                 JoinAt::After(cursor) | JoinAt::Oldest(cursor) => cursor,
             };
-            let patterns = vec![join.pattern];
-            groups.push_back(Group { patterns, at: join.at, from, taken: from, resets: Resets::default() });
+            groups.push_back(Group {
+                patterns: vec![join.pattern],
+                at: join.at,
+                from,
+                taken: from,
+                resets: Resets::default(),
+                forgives_gaps: matches!(join.at, JoinAt::Oldest(_)),
+                forgiven: Resets::default(),
+            });
         }
         groups
     }
@@ -197,13 +207,19 @@ impl Session {
 
     fn note_group_resets(&mut self, group: &mut Group, page: &Page) {
         for trimmed in &page.trimmed {
-            let news = group.resets.note(&trimmed.pattern, trimmed.through.seq);
-            if news && !matches!(group.at, JoinAt::Oldest(_)) {
-                let channels = vec![trimmed.pattern.clone()];
-                let reset = Reset { reason: ResetReason::Expired, channels, through: Some(trimmed.through) };
+            let (pattern, through) = (&trimmed.pattern, trimmed.through);
+            if group.forgives_gaps {
+                // The gap of a pattern that is no single channel is news when it is seen again.
+                if pattern.as_exact().is_some() {
+                    group.forgiven.note(pattern, through.seq);
+                }
+            } else if through.seq > group.forgiven.of(pattern) && group.resets.note(pattern, through.seq) {
+                let channels = vec![pattern.clone()];
+                let reset = Reset { reason: ResetReason::Expired, channels, through: Some(through) };
                 self.control(Control::Reset(reset), false);
             }
         }
+        group.forgives_gaps = false;
     }
 
     /// Whether the event is one that the added channels missed and no other subscription of the session has covered.
@@ -228,7 +244,7 @@ impl Session {
         let Some(mut joining) = self.joining.take() else { return };
         if let Some(group) = joining.groups.pop_front() {
             for pattern in &group.patterns {
-                self.subscriptions.add(pattern, group.from.seq);
+                self.subscriptions.add(pattern, group.from.seq.max(group.forgiven.of(pattern)));
             }
             self.subscriptions.take_over_resets(group.resets);
         }

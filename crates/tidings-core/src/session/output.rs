@@ -76,6 +76,7 @@ impl Session {
             return Some(match self.out.pop_front()? {
                 Queued::Advance(to) => {
                     self.position = self.position.max(to);
+                    self.subscriptions.forget_resets(self.position.seq);
                     continue;
                 }
                 Queued::AdvanceJoin(to) => {

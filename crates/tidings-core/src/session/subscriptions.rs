@@ -9,17 +9,23 @@ pub(super) struct Resets(Vec<(Pattern, Seq)>);
 impl Resets {
     /// Notes a gap; whether it is news.
     pub(super) fn note(&mut self, pattern: &Pattern, through: Seq) -> bool {
-        match self.0.iter_mut().find(|(known, _)| known == pattern) {
-            Some((_, known)) if *known >= through => false,
-            Some((_, known)) => {
-                *known = through;
-                true
-            }
-            None => {
-                self.0.push((pattern.clone(), through));
-                true
-            }
+        if self.know(pattern, through) {
+            return false;
         }
+        match self.0.iter_mut().find(|(known, _)| known == pattern) {
+            Some((_, known)) => *known = through,
+            None => self.0.push((pattern.clone(), through)),
+        }
+        true
+    }
+
+    fn know(&self, pattern: &Pattern, through: Seq) -> bool {
+        self.0.iter().any(|(known, upto)| *upto >= through && known.covers(pattern))
+    }
+
+    /// How far the gap of just this pattern goes.
+    pub(super) fn of(&self, pattern: &Pattern) -> Seq {
+        self.0.iter().find(|(known, _)| known == pattern).map_or(Seq::ZERO, |(_, through)| *through)
     }
 
     pub(super) fn cover(&self, channel: &ChannelName, seq: Seq) -> bool {
@@ -47,6 +53,8 @@ pub struct Subscriptions {
     exact: Vec<(ChannelName, Seq)>,
     wide: Vec<(Pattern, Seq)>,
     resets: Resets,
+    /// Gaps of channels before which a wide subscription begins.
+    forgiven: Resets,
 }
 
 impl Subscriptions {
@@ -129,11 +137,24 @@ impl Subscriptions {
             .wide
             .iter()
             .any(|(known, from)| *from < through && (known.covers(pattern) || pattern.covers(known)));
-        (exact || wide) && self.resets.note(pattern, through)
+        (exact || wide && !self.forgiven.know(pattern, through)) && self.resets.note(pattern, through)
+    }
+
+    /// Takes the gap for what "from the oldest retained event" means: the channel begins after it. Where the gap is no
+    /// single channel's, others of the pattern may begin earlier, so that it is news when it is seen again.
+    pub(super) fn forgive(&mut self, pattern: &Pattern, through: Seq) {
+        let Some(name) = pattern.as_exact() else { return };
+        if let Ok(at) = self.find(name) {
+            self.exact[at].1 = self.exact[at].1.max(through);
+        }
+        if !self.wide.is_empty() {
+            self.forgiven.note(pattern, through);
+        }
     }
 
     pub(super) fn forget_resets(&mut self, seq: Seq) {
         self.resets.forget(seq);
+        self.forgiven.forget(seq);
     }
 
     pub(super) fn take_over_resets(&mut self, resets: Resets) {

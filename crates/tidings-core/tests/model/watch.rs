@@ -9,6 +9,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use tidings_core::feed::Frame;
+use tidings_core::port::log::MAX_TRIMMED;
 use tidings_core::session::{JoinAt, Pulse};
 use tidings_protocol::control::{Control, Reset, ResetReason};
 use tidings_protocol::{ChannelName, Cursor, Event, Filter, Pattern};
@@ -34,6 +35,7 @@ struct Sub {
     pattern: Pattern,
     from: u64,
     forgiven: Marks,
+    added: bool,
 }
 
 /// Channels that are being added, from the same place.
@@ -120,7 +122,7 @@ impl Watch {
     pub(crate) fn open(opened: Opened, history: &History) -> Self {
         let forgiven = if opened.start { history.marks() } else { Marks::new() };
         let from = opened.begin.seq.0;
-        let sub = |pattern: &Pattern| Sub { pattern: pattern.clone(), from, forgiven: forgiven.clone() };
+        let sub = |pattern: &Pattern| Sub { pattern: pattern.clone(), from, forgiven: forgiven.clone(), added: false };
         let channels = opened.patterns.clone();
         let mut due = VecDeque::new();
         if !opened.poll {
@@ -393,7 +395,7 @@ impl Watch {
                 let group = self.groups.pop_front().ok_or("$joined unasked")?;
                 check!(sorted(channels) == sorted(&group.patterns), "{control:?}: {:?}", group.patterns);
                 for pattern in group.patterns {
-                    self.subs.push(Sub { pattern, from: group.from, forgiven: group.forgiven.clone() });
+                    self.subs.push(Sub { pattern, from: group.from, forgiven: group.forgiven.clone(), added: true });
                 }
                 let id = id.ok_or("$joined without an id")?;
                 check!(id == position, "$joined at {id}, not {position}");
@@ -473,7 +475,9 @@ impl Watch {
         check!(history.get(through).is_some_and(|fact| fact.on.len() < 1 + fact.event.also.len()), "{reset:?} of nothing");
         let news = |told: &[(Pattern, u64)]| !told.iter().any(|(known, upto)| known.covers(pattern) && *upto >= through);
         let known = |forgiven: &Marks| {
-            pattern.as_exact().is_some_and(|channel| forgiven.get(channel).is_some_and(|mark| *mark >= through))
+            // Past so many marks the log names no single channels, so that a gap cannot be known again.
+            let single = pattern.as_exact().filter(|_| forgiven.len() <= MAX_TRIMMED);
+            single.is_some_and(|channel| forgiven.get(channel).is_some_and(|mark| *mark >= through))
         };
         if self.joining {
             cov.hit("frame: $reset expired, in a join");
@@ -486,7 +490,8 @@ impl Watch {
             check!(news(&self.told), "{reset:?} again: {:?}", self.told);
             let owed = |sub: &Sub| {
                 let overlap = sub.pattern.covers(pattern) || pattern.covers(&sub.pattern);
-                overlap && sub.from < through && !known(&sub.forgiven)
+                let added = sub.added && sub.pattern.as_exact().is_none();
+                overlap && sub.from < through && (added || !known(&sub.forgiven))
             };
             check!(self.subs.iter().any(owed), "{reset:?} is no news: {self:?}");
         }

@@ -10,7 +10,7 @@ use tidings_server::clock::Clocks;
 use super::dial::Dial;
 use super::driver::Driver;
 use super::plan::Plan;
-use super::process;
+use super::process::{PerThing, Used};
 use super::publisher::Publisher;
 use super::workspace::Workspace;
 use crate::client::target::Target;
@@ -21,7 +21,7 @@ use crate::failure::Failure;
 pub(super) struct Durable {
     pub(super) in_flight: usize,
     pub(super) publishes_per_second: f64,
-    pub(super) cpu_us: Option<f64>,
+    pub(super) cpu_us: Option<PerThing>,
 }
 
 /// Measures one number of publishes in flight.
@@ -44,13 +44,12 @@ pub(super) fn measure(
     driver.round(Duration::from_millis(500))?;
     let mut best: Option<Durable> = None;
     for _ in 0..plan.rounds {
-        let before = pid.and_then(process::cpu);
+        let before = pid.and_then(Used::of);
         let round = driver.round(plan.round())?;
-        let used = pid.and_then(process::cpu).zip(before).map(|(after, before)| after.saturating_sub(before));
         let found = Durable {
             in_flight,
             publishes_per_second: round.answers as f64 / round.took.as_secs_f64(),
-            cpu_us: used.map(|used| used.as_secs_f64() * 1e6 / round.answers as f64),
+            cpu_us: pid.and_then(|pid| Used::since(before, pid, round.answers)),
         };
         if best.as_ref().is_none_or(|best| best.publishes_per_second < found.publishes_per_second) {
             best = Some(found);

@@ -12,7 +12,7 @@ use super::dial::Dial;
 use super::driver::{Driver, Round};
 use super::latency::Percentiles;
 use super::plan::Plan;
-use super::process::{self, Cores};
+use super::process::{Cores, PerThing, Used};
 use super::publisher::Publisher;
 use super::scan::Wire;
 use super::subscriber::Subscriber;
@@ -30,8 +30,8 @@ pub(super) struct Side {
     pub(super) deliveries_per_second: f64,
     pub(super) events_per_second: f64,
     /// Processor microseconds a delivery, publishing included; none where the process is not on this machine.
-    pub(super) cpu_us: Option<f64>,
-    pub(super) driver_cpu_us: Option<f64>,
+    pub(super) cpu_us: Option<PerThing>,
+    pub(super) driver_cpu_us: Option<PerThing>,
     /// From the publish's sending to the event's reading, in milliseconds.
     pub(super) latency_ms: Percentiles,
 }
@@ -59,25 +59,21 @@ struct Bare {
     delivery_bytes: usize,
 }
 
-fn cpu_us(before: Option<Duration>, after: Option<Duration>, deliveries: u64) -> Option<f64> {
-    let used = after?.checked_sub(before?)?;
-    (deliveries > 0).then(|| used.as_secs_f64() * 1e6 / deliveries as f64)
-}
-
 /// One round of a process.
 fn round(driver: &mut Driver, pid: Option<u32>, how_long: Duration) -> Result<(Side, Round), Failure> {
     let own = std::process::id();
-    let before = (pid.and_then(process::cpu), process::cpu(own));
+    let before = (pid.and_then(Used::of), Used::of(own));
     let round = driver.round(how_long)?;
-    let after = (pid.and_then(process::cpu), process::cpu(own));
+    let used = pid.and_then(|pid| Used::since(before.0, pid, round.deliveries));
+    let driver_used = Used::since(before.1, own, round.deliveries);
     let seconds = round.took.as_secs_f64();
     let side = Side {
         deliveries: round.deliveries,
         seconds,
         deliveries_per_second: round.deliveries as f64 / seconds,
         events_per_second: round.events as f64 / seconds,
-        cpu_us: cpu_us(before.0, after.0, round.deliveries),
-        driver_cpu_us: cpu_us(before.1, after.1, round.deliveries),
+        cpu_us: used,
+        driver_cpu_us: driver_used,
         latency_ms: driver.latency.take(),
     };
     Ok((side, round))
@@ -86,7 +82,7 @@ fn round(driver: &mut Driver, pid: Option<u32>, how_long: Duration) -> Result<(S
 /// Whichever cost less; without costs, whichever delivered more.
 fn better(best: Option<Side>, side: Side) -> Side {
     match best {
-        Some(best) if best.cpu_us.zip(side.cpu_us).is_some_and(|(best, new)| best <= new) => best,
+        Some(best) if best.cpu_us.zip(side.cpu_us).is_some_and(|(best, new)| best.all <= new.all) => best,
         Some(best) if side.cpu_us.is_none() && best.deliveries_per_second >= side.deliveries_per_second => best,
         _ => side,
     }
@@ -163,7 +159,7 @@ pub(super) fn measure(
         delivery_bytes: bare.as_ref().map_or(0, |bare| bare.delivery_bytes),
         server,
         bare: best_bare,
-        cpu_ratio: ratio(|side| side.cpu_us),
+        cpu_ratio: ratio(|side| Some(side.cpu_us?.all)),
         p99_ratio: ratio(|side| Some(side.latency_ms.p99)),
         faults,
     })

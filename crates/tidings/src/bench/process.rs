@@ -5,19 +5,46 @@ use std::time::Duration;
 
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
+use serde::Serialize;
 
 /// Linux tells user space of processor time in hundredths of a second, whatever it counts in itself (proc(5)).
 const TICKS_A_SECOND: u64 = 100;
 
-/// Processor time used by the process, user's and kernel's together.
-pub(super) fn cpu(pid: u32) -> Option<Duration> {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name may hold anything; what follows it is counted from its closing bracket.
-    let (_, rest) = text.rsplit_once(')')?;
-    let mut fields = rest.split_ascii_whitespace().skip(11);
-    let user: u64 = fields.next()?.parse().ok()?;
-    let system: u64 = fields.next()?.parse().ok()?;
-    Some(Duration::from_millis((user + system) * 1_000 / TICKS_A_SECOND))
+/// Processor time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Used {
+    user: Duration,
+    system: Duration,
+}
+
+impl Used {
+    /// What the process has used so far.
+    pub(super) fn of(pid: u32) -> Option<Self> {
+        let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The name may hold anything; what follows it is counted from its closing bracket.
+        let (_, rest) = text.rsplit_once(')')?;
+        let mut fields = rest.split_ascii_whitespace().skip(11);
+        let mut ticks = || fields.next()?.parse::<u64>().ok();
+        let time = |ticks: u64| Duration::from_millis(ticks * 1_000 / TICKS_A_SECOND);
+        Some(Self { user: time(ticks()?), system: time(ticks()?) })
+    }
+
+    /// Microseconds that the process has used since, for each of `things`.
+    pub(super) fn since(before: Option<Self>, pid: u32, things: u64) -> Option<PerThing> {
+        let (before, after) = (before?, Self::of(pid)?);
+        let micros = |time: Duration| time.as_secs_f64() * 1e6 / things as f64;
+        let (user, system) = (after.user.saturating_sub(before.user), after.system.saturating_sub(before.system));
+        (things > 0).then(|| PerThing { all: micros(user + system), user: micros(user) })
+    }
+}
+
+/// Processor microseconds for one of the things that were done.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct PerThing {
+    /// The process's and the kernel's for it.
+    pub(super) all: f64,
+    /// The process's own part.
+    pub(super) user: f64,
 }
 
 /// Resident memory of the process in bytes.
@@ -67,8 +94,8 @@ mod tests {
     #[test]
     fn this_process_is_seen() {
         let pid = std::process::id();
-        assert!(cpu(pid).is_some());
+        assert!(Used::since(Used::of(pid), pid, 1).is_some());
         assert!(resident(pid).unwrap() > 64 * 1024);
-        assert_eq!(cpu(u32::MAX), None);
+        assert_eq!(Used::of(u32::MAX), None);
     }
 }

@@ -6,6 +6,7 @@ use super::durable::Durable;
 use super::fan_out::{FanOut, Side};
 use super::idle::Idle;
 use super::machine::Machine;
+use super::process::PerThing;
 use super::resume::Resume;
 use super::start::Start;
 use super::stored::Stored;
@@ -56,7 +57,7 @@ impl Report {
     }
 
     fn fan_out_words(&self) -> Option<String> {
-        let titles = ["fan-out", "publishers", "side", "deliveries/s", "events/s", "CPU µs", "driver µs", "p50 ms", "p99 ms", "faults"];
+        let titles = ["fan-out", "publishers", "side", "deliveries/s", "events/s", "CPU µs", "user", "driver µs", "p50 ms", "p99 ms", "faults"];
         let mut rows = vec![owned(titles)];
         for found in &self.fan_out {
             rows.push(side_row(found, "server", &found.server, faults(found.faults)));
@@ -65,7 +66,7 @@ impl Report {
                 let mut ratio = vec![String::new(); titles.len()];
                 "server ÷ bare".clone_into(&mut ratio[2]);
                 ratio[5] = found.cpu_ratio.map_or_else(String::new, |ratio| format!("× {ratio:.2}"));
-                ratio[8] = found.p99_ratio.map_or_else(String::new, |ratio| format!("× {ratio:.2}"));
+                ratio[9] = found.p99_ratio.map_or_else(String::new, |ratio| format!("× {ratio:.2}"));
                 rows.push(ratio);
             }
         }
@@ -118,8 +119,12 @@ fn owned<const N: usize>(cells: [&str; N]) -> Vec<String> {
     cells.map(str::to_owned).to_vec()
 }
 
-fn micros(value: Option<f64>) -> String {
-    value.map_or_else(|| "–".to_owned(), |value| format!("{value:.2}"))
+fn micros(used: Option<PerThing>) -> String {
+    used.map_or_else(|| "–".to_owned(), |used| format!("{:.2}", used.all))
+}
+
+fn own_micros(used: Option<PerThing>) -> String {
+    used.map_or_else(|| "–".to_owned(), |used| format!("{:.2}", used.user))
 }
 
 fn faults(faults: Faults) -> String {
@@ -138,6 +143,7 @@ fn side_row(found: &FanOut, name: &str, side: &Side, faults: String) -> Vec<Stri
         format!("{:.0}", side.deliveries_per_second),
         format!("{:.0}", side.events_per_second),
         micros(side.cpu_us),
+        own_micros(side.cpu_us),
         micros(side.driver_cpu_us),
         format!("{:.2}", side.latency_ms.p50),
         format!("{:.2}", side.latency_ms.p99),

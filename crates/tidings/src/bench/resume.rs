@@ -8,7 +8,7 @@ use super::child::Child;
 use super::crowd::Crowd;
 use super::driver::Driver;
 use super::plan::Plan;
-use super::process;
+use super::process::{PerThing, Used};
 use super::publisher::Publisher;
 use super::scan::Wire;
 use super::server::OwnServer;
@@ -29,7 +29,7 @@ pub(super) struct Resume {
     pub(super) ready_ms: f64,
     /// From the server's being ready to the last client's having everything.
     pub(super) seconds: f64,
-    pub(super) cpu_us_per_client: Option<f64>,
+    pub(super) cpu_us_per_client: Option<PerThing>,
     /// `$reset`s: there must be none.
     pub(super) resets: u64,
     pub(super) faults: Faults,
@@ -59,19 +59,17 @@ pub(super) fn measure(plan: &Plan, server: OwnServer, channel: &str) -> Result<R
     let crowd = Crowd { dial: server.dial()?, target: &server.target, wire: Wire::Sse, channel };
     publish(&mut driver, &crowd, plan.bytes)?;
     let had = driver.received();
-    let before = process::cpu(server.pid());
+    let before = Used::of(server.pid());
     let began = driver.now();
     crowd.gather_again(&mut driver, &gone)?;
     driver.settle()?;
     let seconds = (driver.now() - began).as_secs_f64();
-    let used = process::cpu(server.pid()).zip(before).map(|(after, before)| after.saturating_sub(before));
-    let clients = plan.idle.max(1) as f64;
     Ok(Resume {
         clients: plan.idle,
         missed: (driver.received() - had) / plan.idle.max(1) as u64,
         ready_ms: server.ready_after.as_secs_f64() * 1e3,
         seconds,
-        cpu_us_per_client: used.map(|used| used.as_secs_f64() * 1e6 / clients),
+        cpu_us_per_client: Used::since(before, server.pid(), plan.idle as u64),
         resets: driver.subscribers.iter().map(|subscriber| subscriber.resets).sum(),
         faults: driver.faults(),
     })

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::crowd::Crowd;
 use super::driver::Driver;
 use super::plan::Plan;
-use super::process;
+use super::process::{PerThing, Used};
 use super::publisher::{Publisher, whole_body};
 use super::scan::Wire;
 use super::server::OwnServer;
@@ -30,7 +30,7 @@ pub(super) struct Stored {
     pub(super) pages: f64,
     /// Rows looked at, a page, to find the two events that each client missed.
     pub(super) rows_examined: f64,
-    pub(super) cpu_us_per_client: Option<f64>,
+    pub(super) cpu_us_per_client: Option<PerThing>,
     pub(super) seconds: f64,
 }
 
@@ -109,19 +109,19 @@ pub(super) fn measure(plan: &Plan, server: &OwnServer, channel: &str) -> Result<
             publish(&mut driver, &crowd, plan.bytes)?;
         }
         let reads = Reads::now(&crowd)?;
-        let (before, began) = (process::cpu(server.pid()), driver.now());
+        let (before, began) = (Used::of(server.pid()), driver.now());
         crowd.gather_again(&mut driver, &gone)?;
         driver.settle()?;
-        let (after, took) = (process::cpu(server.pid()), driver.now() - began);
+        let took = driver.now() - began;
+        let used = Used::since(before, server.pid(), CLIENTS as u64);
         let now = Reads::now(&crowd)?;
         let pages = now.pages - reads.pages;
-        let used = after.zip(before).map(|(after, before)| after.saturating_sub(before));
         found.push(Stored {
             events: *events,
             database_mib: server.workspace.database_bytes() as f64 / 1024.0 / 1024.0,
             pages,
             rows_examined: (now.rows - reads.rows) / pages.max(1.0),
-            cpu_us_per_client: used.map(|used| used.as_secs_f64() * 1e6 / CLIENTS as f64),
+            cpu_us_per_client: used,
             seconds: took.as_secs_f64(),
         });
         driver.disconnect();
