@@ -1,7 +1,7 @@
 //! Tests from outside: what a client and an operator see of the real binary, over real sockets and real signals.
 //!
 //! Owns: starting, killing and restarting a server ([`server`]), clients of every transport that notice everything
-//! ([`http`], [`publish`], [`sse`], [`ws`], [`poll`], [`subscription`], [`follower`]), and the judgement over what was
+//! ([`http`], [`publish`], [`sse`], [`ws`], [`poll`], [`subscription`], [`follower`], [`proxy`]), and the judgement over what was
 //! sent and what came ([`journal`], [`checker`]); what the server and the system say of it ([`figures`]). Leaves out: the tests, which are in `tests/`, a promise each.
 //!
 //! Invariants: nothing is known of the server but its command line, its configuration and its wire; what is not as it
@@ -18,6 +18,7 @@ pub mod http;
 pub mod journal;
 pub mod numbered;
 pub mod poll;
+pub mod proxy;
 pub mod publish;
 pub mod report;
 pub mod server;

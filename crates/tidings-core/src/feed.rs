@@ -143,7 +143,7 @@ impl Feed {
     }
 
     fn take_urgent_signals(&mut self, now: Duration) {
-        while let Some(signal) = self.mailbox.next_signal(true) {
+        while let Some(signal) = self.mailbox.next_urgent() {
             match signal {
                 Signal::Unauthorize(lost) => {
                     self.settle(now);
@@ -225,16 +225,15 @@ impl Feed {
 
     /// Acts on a change of the subscriptions, now that nothing waits before it.
     fn take_change(&mut self, now: Duration) -> bool {
-        let Some(signal) = self.mailbox.next_signal(self.session.is_joining()) else { return false };
-        if let Signal::Change { add, remove, reply } = signal {
-            self.settle(now);
-            self.session.on_input(now, Input::Change { add, remove });
-            if let Some(result) = self.session.take_change_result() {
-                // Whoever asked may have gone; the change holds all the same.
-                let _ = reply.send(result);
-            }
-        } else {
-            self.mailbox.signal(signal);
+        if self.session.is_joining() {
+            return false;
+        }
+        let Some(Signal::Change { add, remove, reply }) = self.mailbox.next_change() else { return false };
+        self.settle(now);
+        self.session.on_input(now, Input::Change { add, remove });
+        if let Some(result) = self.session.take_change_result() {
+            // Whoever asked may have gone; the change holds all the same.
+            let _ = reply.send(result);
         }
         true
     }

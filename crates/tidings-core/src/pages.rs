@@ -2,19 +2,22 @@
 //!
 //! Sessions that fell behind or come back after a restart ask for the same pages; a page that is being read is shared
 //! (single flight). A small number of reads runs at once, and no tenant takes them all, so that a crowd that fell
-//! behind cannot keep the server from its publishes.
+//! behind cannot keep the server from its publishes. Each runs as a task: one whose reader has stalled ends all the same
+//! and gives its place to the next; one that nobody waits for any more is given up.
 
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 
 use futures_util::FutureExt;
 use futures_util::future::{Shared, WeakShared};
 use parking_lot::Mutex;
 use tidings_protocol::{Cursor, TenantId};
 use tokio::sync::Semaphore;
+use tokio::task::{JoinError, JoinHandle};
 
 use crate::entry::Entry;
 use crate::port::StorageError;
@@ -107,7 +110,7 @@ impl Pages {
         (self.read.load(Ordering::Relaxed), self.examined.load(Ordering::Relaxed))
     }
 
-    /// The page, read once for all who ask for it while it is being read.
+    /// The page, read once for all who ask for it while it is being read. To be called on a tokio runtime.
     pub fn read(&self, tenant: &TenantId, query: Query) -> SharedPage {
         let mut lanes = self.lanes.lock();
         let lane = lanes.entry(tenant.clone()).or_insert_with(|| Lane {
@@ -130,7 +133,7 @@ impl Pages {
     fn start(&self, lane: Arc<Semaphore>, tenant: TenantId, query: Query) -> Reading {
         let (log, gate) = (self.log.clone(), self.gate.clone());
         let (read, examined) = (self.read.clone(), self.examined.clone());
-        Box::pin(async move {
+        Box::pin(Reader(tokio::spawn(async move {
             // The semaphores are never closed; a permit is only missing where one is.
             let _own = lane.acquire().await.ok();
             let _all = gate.acquire().await.ok();
@@ -138,6 +141,24 @@ impl Pages {
             read.fetch_add(1, Ordering::Relaxed);
             examined.fetch_add(page.examined as u64, Ordering::Relaxed);
             Ok(Arc::new(Page::from(page)))
-        })
+        })))
+    }
+}
+
+/// A read that is under way; dropping it gives it up.
+struct Reader(JoinHandle<Result<Arc<Page>, StorageError>>);
+
+impl Future for Reader {
+    type Output = Result<Arc<Page>, StorageError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let ended = |why: JoinError| StorageError::Unavailable(format!("the read has ended: {why}"));
+        self.0.poll_unpin(cx).map(|read| read.map_err(ended).flatten())
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }

@@ -232,7 +232,8 @@ impl Session {
             session: session.id.to_string(),
             resumed,
             channels: channels.clone(),
-            head: opening.head,
+            // The hub may not have been told yet of what the cursor stands after.
+            head: opening.head.max(position),
         };
         session.control(ready, true);
         if opening.start == Start::Unknown {
@@ -460,6 +461,7 @@ impl Session {
 
     fn abort(&mut self, reason: EndReason) {
         self.out.clear();
+        self.out.push_back(Queued::Detach);
         self.out.push_back(Queued::Abort(reason));
         self.phase = Phase::Ended;
     }

@@ -159,7 +159,7 @@ async fn answer(
 
 fn run_stream<Io: StreamIo>(io: Io, app: Arc<App>, claimed: Takeover, read: &[u8], guard: ConnectionGuard) {
     let limits = &app.config.limits;
-    if let Err(error) = io.bound(limits.stream_buffer / 2, app.config.stream.write_timeout) {
+    if let Err(error) = io.bound(limits.stream_buffer / 2) {
         tracing::debug!(%error, "a socket cannot be bounded");
         return;
     }

@@ -79,7 +79,9 @@ pub async fn change(
         }
     }
     let (reply, answer) = oneshot::channel();
-    mailbox.signal(Signal::Change { add: joins, remove: change.remove, reply });
+    if !mailbox.signal(Signal::Change { add: joins, remove: change.remove, reply }) {
+        return Err(Refusal(Problem::new(ErrorCode::Capacity, "too many changes wait for the stream")));
+    }
     // From here on it is the stream alone that keeps its mailbox: if it ends, what waits there goes with it.
     drop(mailbox);
     let result = match tokio::time::timeout(CHANGE_WAIT, answer).await {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::app::{App, Parts};
@@ -116,6 +116,14 @@ async fn accept(listener: TcpListener, app: Arc<App>, router: axum::Router, slot
     }
 }
 
+/// Options of every connection. Where one cannot be set the connection is gone, and reading will say so.
+fn settle(stream: &TcpStream, user_timeout: Duration) {
+    // Small frames are to leave at once; without it they wait for an acknowledgement.
+    let _ = stream.set_nodelay(true);
+    // RFC 5482: unacknowledged bytes end the connection after this.
+    let _ = SockRef::from(stream).set_tcp_user_timeout((!user_timeout.is_zero()).then_some(user_timeout));
+}
+
 /// The next connection, once there is a slot for it.
 async fn next(
     listener: &TcpListener,
@@ -125,8 +133,7 @@ async fn next(
     let permit = slots.wait().await?;
     match listener.accept().await {
         Ok((stream, peer)) => {
-            // Small frames are to leave at once; without it they wait for an acknowledgement.
-            let _ = stream.set_nodelay(true);
+            settle(&stream, app.config.stream.write_timeout);
             slots.enter(app, peer.ip(), permit).map(|guard| (stream, peer, guard))
         }
         Err(error) => {

@@ -48,8 +48,27 @@ pub(crate) fn open_file(path: &Path, durability: Durability) -> Result<Connectio
     let connection = connection::writer(path).map_err(sql)?;
     let version = recognise(&connection, path)?;
     connection::configure(&connection, durability).map_err(sql)?;
+    settle_wal(&connection, path)?;
     migrate(&connection, path, version)?;
     Ok(connection)
+}
+
+/// Copies what an earlier process has left in the WAL into the file, and empties the WAL.
+///
+/// The earlier process may have ended because a sync failed. Then the system shows bytes that the disk does not have and
+/// will never be asked to write again, so that another sync of the WAL succeeds without them. What is appended behind
+/// such bytes would be lost with them at a loss of power; copied, they are written anew.
+fn settle_wal(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    let busy = connection
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
+        .map_err(|source| opening(path, source))?;
+    match busy {
+        0 => Ok(()),
+        _ => Err(OpenError::Io {
+            path: path.to_owned(),
+            source: std::io::Error::other("another program is reading it; end that one first"),
+        }),
+    }
 }
 
 /// `tidings.db` with something behind its name.

@@ -146,7 +146,13 @@ impl Bench<'_> {
         self.load(Dial::find(&target.host, target.port)?, target, self.plan.pid, report)
     }
 
-    fn load(&self, dial: Dial, target: &Target, pid: Option<u32>, report: &mut Report) -> Result<(), Failure> {
+    fn load(
+        &self,
+        dial: Dial,
+        target: &Target,
+        pid: Option<u32>,
+        report: &mut Report,
+    ) -> Result<(), Failure> {
         let wires: &[Wire] = if self.begins(Part::FanOut, "fan-out") { &self.plan.transport } else { &[] };
         for wire in wires {
             for publishers in &self.plan.publishers {

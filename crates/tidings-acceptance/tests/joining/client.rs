@@ -85,6 +85,15 @@ fn cursor_of(value: &Value) -> Cursor {
     value.as_str().unwrap().parse().unwrap()
 }
 
+impl std::fmt::Debug for Joiner<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("Joiner");
+        shown.field("transport", &self.transport).field("session", &self.session).field("cursor", &self.cursor);
+        shown.field("joined", &self.joined).field("pending", &self.pending).field("group", &self.group);
+        shown.field("asked", &self.asked).field("tally", &self.tally).finish_non_exhaustive()
+    }
+}
+
 impl<'a> Joiner<'a> {
     pub fn new(transport: Transport, target: &'a Target, source: &'a Source) -> Self {
         Self {
@@ -169,7 +178,7 @@ impl<'a> Joiner<'a> {
         };
         let add: Vec<Value> = names.iter().map(entry).collect();
         if let Some(Subscription::Ws(ws)) = &mut self.stream {
-            ws.send(&json!({"op": "subscribe", "ref": names, "add": add})).await.ok();
+            ws.send(&json!({"op": "subscribe", "ref": names.join(" "), "add": add})).await.ok();
             return;
         }
         let path = format!("/v1/sessions/{}/subscriptions", self.session);
@@ -235,6 +244,12 @@ impl<'a> Joiner<'a> {
 
     async fn step(&mut self) {
         let item = self.stream.as_mut().unwrap().next().await.expect("an open stream");
+        if let Some(Subscription::Ws(ws)) = &mut self.stream {
+            for answer in ws.answers.drain(..) {
+                let names: Vec<&str> = answer["ref"].as_str().unwrap_or_default().split(' ').collect();
+                assert_eq!(answer["ok"], json!({"added": names, "refused": []}), "{answer}");
+            }
+        }
         match item {
             Item::Event { id, data } => self.on_event(id, &serde_json::from_str(&data).unwrap()),
             Item::Control { name, id, data } => {

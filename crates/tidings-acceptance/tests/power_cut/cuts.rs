@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use rand::Rng;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use serde_json::Value;
 use tidings_acceptance::follower::{finish_all, goal};
 use tidings_acceptance::poll::history;
@@ -107,7 +108,7 @@ async fn publish(target: &Target, first: u64) -> Vec<Attempt> {
 /// The recorder has seen everything: what it saw makes the very files that are there.
 fn compare_with_the_files(run: &Run) {
     let root = run.server.scratch().canonicalize().unwrap();
-    let disk = after_cut(&run.entries, run.entries.len(), &root, Uncovered::Kept, &mut random("unused"));
+    let disk = after_cut(&run.entries, run.entries.len(), &root, Uncovered::Kept, &mut StdRng::seed_from_u64(0));
     for name in ["tidings.db", "tidings.db-wal"] {
         let path = root.join("data").join(name);
         let found = std::fs::read(&path).unwrap();

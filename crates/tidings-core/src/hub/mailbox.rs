@@ -1,7 +1,7 @@
 //! A session's mailbox: what the hub and the server put there for it, and how it is woken.
 //!
 //! Bounded: past its limit the events are dropped and the mailbox is marked, so that the session reads them again from
-//! its own position. Signals are few and never dropped.
+//! its own position. Signals are never dropped, and few: a client's requests to change its stream wait up to a limit.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -34,6 +34,22 @@ pub enum Signal {
     Credential(Option<Timestamp>, Option<Duration>),
     /// End the stream.
     End(EndReason, Option<Duration>),
+}
+
+/// Most changes that wait for one session.
+const WAITING_CHANGES: usize = 16;
+
+impl Signal {
+    const fn is_change(&self) -> bool {
+        matches!(self, Self::Change { .. })
+    }
+
+    /// A change that still waits was authorised before the right ended: it adds none of these.
+    fn forbid(&mut self, lost: &[Pattern]) {
+        if let Self::Change { add, .. } = self {
+            add.retain(|join| !lost.contains(&join.pattern));
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,22 +154,42 @@ impl Mailbox {
         inner.state = State::Detached;
     }
 
-    /// Tells the session something and wakes it.
-    pub fn signal(&self, signal: Signal) {
+    /// Tells the session something and wakes it. `false` where it is one change too many and was not taken.
+    pub fn signal(&self, signal: Signal) -> bool {
         let mut inner = self.inner.lock();
+        match &signal {
+            Signal::Change { .. } => {
+                let waiting = inner.signals.iter().filter(|signal| signal.is_change()).count();
+                if waiting >= WAITING_CHANGES {
+                    return false;
+                }
+            }
+            Signal::Unauthorize(lost) => inner.signals.iter_mut().for_each(|signal| signal.forbid(lost)),
+            Signal::Credential(..) => inner.signals.retain(|signal| !matches!(signal, Signal::Credential(..))),
+            Signal::End(..) => {}
+        }
         inner.signals.push_back(signal);
         inner.wake();
+        true
     }
 
-    /// The next signal that may be acted on now: while channels are being added a further change waits.
-    pub(crate) fn next_signal(&self, changes_wait: bool) -> Option<Signal> {
+    /// The next signal that waits for nothing.
+    pub(crate) fn next_urgent(&self) -> Option<Signal> {
+        self.next_signal(|signal| !signal.is_change())
+    }
+
+    /// The next change of the subscriptions.
+    pub(crate) fn next_change(&self) -> Option<Signal> {
+        self.next_signal(Signal::is_change)
+    }
+
+    fn next_signal(&self, wanted: impl FnMut(&Signal) -> bool) -> Option<Signal> {
         let mut inner = self.inner.lock();
-        let ready = |signal: &Signal| !(changes_wait && matches!(signal, Signal::Change { .. }));
-        let at = inner.signals.iter().position(ready)?;
+        let at = inner.signals.iter().position(wanted)?;
         inner.signals.remove(at)
     }
 
-    /// Keeps `waker`, to be woken when anything comes.
+    /// Keeps `waker`, which is woken when something comes.
     pub(crate) fn listen(&self, waker: &Waker) {
         self.inner.lock().keep(waker);
     }
@@ -172,7 +208,7 @@ impl Mailbox {
         Taken {
             entries: std::mem::take(&mut inner.queue),
             overflowed: false,
-            urgent: inner.signals.iter().any(|signal| !matches!(signal, Signal::Change { .. })),
+            urgent: inner.signals.iter().any(|signal| !signal.is_change()),
         }
     }
 

@@ -90,6 +90,14 @@ impl Joining {
         removed
     }
 
+    /// The next group that has a channel left.
+    fn next(&mut self) -> Option<&Group> {
+        while self.groups.front().is_some_and(|group| group.patterns.is_empty()) {
+            self.groups.pop_front();
+        }
+        self.groups.front()
+    }
+
     pub(super) fn patterns(&self) -> impl Iterator<Item = &Pattern> {
         self.groups.iter().flat_map(|group| &group.patterns)
     }
@@ -107,6 +115,11 @@ impl Session {
         if joins.is_empty() {
             self.attach();
             return;
+        }
+        // A channel that is added with a cursor is owed what follows it, or word of what is gone.
+        if !joins.iter().all(|join| matches!(join.at, JoinAt::Oldest(_))) {
+            self.forgives_gaps = false;
+            self.subscriptions.forgive_nothing();
         }
         self.phase = Phase::Joining;
         self.joining = Some(Box::new(Joining { groups: self.group(joins) }));
@@ -158,13 +171,13 @@ impl Session {
     }
 
     fn begin_group(&mut self) {
-        let Some(group) = self.joining.as_ref().and_then(|joining| joining.groups.front()) else {
+        let Some(group) = self.joining.as_mut().and_then(|joining| joining.next()) else {
             self.joining = None;
             self.attach();
             return;
         };
-        let (channels, at) = (group.patterns.clone(), group.at);
-        self.control(Control::Subscribed { channels: channels.clone(), from: group.from }, false);
+        let (channels, at, from) = (group.patterns.clone(), group.at, group.from);
+        self.control(Control::Subscribed { channels: channels.clone(), from }, false);
         if at == JoinAt::Unknown {
             let reset = Reset { reason: ResetReason::Unknown, channels, through: Some(self.scanned) };
             self.control(Control::Reset(reset), false);

@@ -152,6 +152,11 @@ impl Subscriptions {
         }
     }
 
+    /// Wide subscriptions are told of every gap from now on.
+    pub(super) fn forgive_nothing(&mut self) {
+        self.forgiven = Resets::default();
+    }
+
     pub(super) fn forget_resets(&mut self, seq: Seq) {
         self.resets.forget(seq);
         self.forgiven.forget(seq);

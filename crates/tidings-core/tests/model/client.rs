@@ -85,7 +85,8 @@ impl Client {
                 break;
             }
             let polled = self.poll_feed(now);
-            self.start &= self.feed.session().position().seq.0 == self.watch.begin();
+            let session = self.feed.session();
+            self.start &= !session.is_live() && session.position().seq.0 == self.watch.begin();
             let Poll::Ready(frame) = polled else {
                 self.at_rest(history)?;
                 break;
@@ -164,6 +165,7 @@ impl Client {
         let mut places: Vec<JoinAt> = added.iter().map(|(_, at)| *at).collect();
         places.dedup();
         cov.add("change: two groups", u64::from(places.len() > 1));
+        self.start &= added.iter().all(|(_, at)| matches!(at, JoinAt::Oldest(_)));
         let here = self.feed.session().position();
         self.watch.changed(&asked.remove, added, here, history);
         Ok(())
@@ -171,7 +173,8 @@ impl Client {
 
     /// The right to some of its patterns ends.
     pub(crate) fn unauthorize(&mut self, lost: &[Pattern], history: &History, cov: &mut Coverage) {
-        let present = self.feed.session().patterns();
+        let mut present = self.feed.session().patterns();
+        present.retain(|pattern| !self.watch.is_losing(pattern));
         let gone: Vec<Pattern> = lost.iter().filter(|pattern| present.contains(pattern)).cloned().collect();
         self.feed.mailbox().signal(Signal::Unauthorize(lost.to_vec()));
         for asked in &mut self.asked {
@@ -186,13 +189,18 @@ impl Client {
         cov.add("unauthorize: while joining", u64::from(self.watch.is_joining()));
         self.patterns.retain(|pattern| !gone.contains(pattern));
         let all = gone.len() == present.len();
-        self.watch.unauthorize(gone, all, history);
+        let begun = self.feed.session().is_joining();
+        self.watch.unauthorize(gone, all, begun, history);
     }
 
     /// The socket takes nothing.
     pub(crate) fn block(&mut self, now: Duration) {
         self.blocked = true;
         self.feed.blocked(now);
+        let waker = Waker::from(Arc::clone(&self.woken));
+        if self.feed.attend(&mut Context::from_waker(&waker), now) {
+            self.woken.raise();
+        }
     }
 
     /// Time has passed.

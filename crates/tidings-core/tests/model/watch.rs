@@ -12,7 +12,7 @@ use tidings_core::feed::Frame;
 use tidings_core::port::log::MAX_TRIMMED;
 use tidings_core::session::{JoinAt, Pulse};
 use tidings_protocol::control::{Control, Reset, ResetReason};
-use tidings_protocol::{ChannelName, Cursor, Event, Filter, Pattern};
+use tidings_protocol::{ChannelName, Cursor, EndReason, Event, Filter, Pattern};
 
 use super::coverage::Coverage;
 use super::history::{Fact, History, Marks};
@@ -29,12 +29,14 @@ macro_rules! check {
 
 pub(crate) type Check<T = ()> = Result<T, String>;
 
-/// One subscription: from which number on, and what it was never owed, since it began with the oldest retained event.
+/// One subscription: from which number on, and what it was never owed, since it began with the oldest retained event:
+/// what was trimmed before it looked at the log, of which it is told nothing if it was so from the first.
 #[derive(Debug)]
 struct Sub {
     pattern: Pattern,
     from: u64,
     forgiven: Marks,
+    first: Marks,
     added: bool,
 }
 
@@ -45,6 +47,7 @@ struct Group {
     at: JoinAt,
     from: u64,
     forgiven: Marks,
+    first: Marks,
     told: Vec<(Pattern, u64)>,
     last: u64,
 }
@@ -62,6 +65,8 @@ pub(crate) struct Opened {
     pub(crate) patterns: Vec<Pattern>,
     pub(crate) filter: Arc<Filter>,
     pub(crate) begin: Cursor,
+    /// Where the hub was.
+    pub(crate) head: u64,
     pub(crate) resumed: bool,
     pub(crate) start: bool,
     pub(crate) unknown: bool,
@@ -122,7 +127,12 @@ impl Watch {
     pub(crate) fn open(opened: Opened, history: &History) -> Self {
         let forgiven = if opened.start { history.marks() } else { Marks::new() };
         let from = opened.begin.seq.0;
-        let sub = |pattern: &Pattern| Sub { pattern: pattern.clone(), from, forgiven: forgiven.clone(), added: false };
+        // A hub that has not been told of everything may begin before what was trimmed, and meet that later.
+        let first = if opened.head == history.head() { forgiven.clone() } else { Marks::new() };
+        let sub = |pattern: &Pattern| {
+            let (pattern, forgiven, first) = (pattern.clone(), forgiven.clone(), first.clone());
+            Sub { pattern, from, forgiven, first, added: false }
+        };
         let channels = opened.patterns.clone();
         let mut due = VecDeque::new();
         if !opened.poll {
@@ -154,6 +164,16 @@ impl Watch {
         self.over
     }
 
+    /// Whether everything that had to be said was said.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.over || (self.due.is_empty() && self.lost.is_empty() && self.groups.is_empty() && !self.revoked)
+    }
+
+    /// Whether the right to the pattern ended, and the stream is still to say so.
+    pub(crate) fn is_losing(&self, pattern: &Pattern) -> bool {
+        self.lost.iter().flatten().any(|lost| lost == pattern)
+    }
+
     pub(crate) fn is_joining(&self) -> bool {
         !self.groups.is_empty()
     }
@@ -175,6 +195,10 @@ impl Watch {
     /// A change was answered.
     pub(crate) fn changed(&mut self, removed: &[Pattern], added: Vec<(Pattern, JoinAt)>, here: Cursor, history: &History) {
         self.subs.retain(|sub| !removed.contains(&sub.pattern));
+        if !added.is_empty() {
+            // A stream that has not looked at the log yet now owes its new channels word of what is gone.
+            self.subs.iter_mut().for_each(|sub| sub.first.clear());
+        }
         for (pattern, at) in added {
             if let Some(group) = self.groups.iter_mut().find(|group| group.at == at) {
                 group.patterns.push(pattern);
@@ -185,13 +209,16 @@ impl Watch {
                 JoinAt::After(cursor) | JoinAt::Oldest(cursor) => cursor,
             };
             let forgiven = if matches!(at, JoinAt::Oldest(_)) { history.marks() } else { Marks::new() };
+            // One that needs no page of its own meets what is gone with the stream's next page.
+            let first = if from.seq < here.seq { forgiven.clone() } else { Marks::new() };
             let (from, told) = (from.seq.0, Vec::new());
-            self.groups.push_back(Group { patterns: vec![pattern], at, from, forgiven, told, last: from });
+            self.groups.push_back(Group { patterns: vec![pattern], at, from, forgiven, first, told, last: from });
         }
     }
 
     /// The right to these ended: from this moment on nothing of them may come.
-    pub(crate) fn unauthorize(&mut self, lost: Vec<Pattern>, all: bool, history: &History) {
+    /// A group that is left with none is passed over, unless it has `begun`.
+    pub(crate) fn unauthorize(&mut self, lost: Vec<Pattern>, all: bool, begun: bool, history: &History) {
         let pending: Vec<u64> = history.upto(self.last.seq.0).filter(|f| self.misses(f)).map(Fact::seq).collect();
         self.counted.extend(pending);
         if let Some(group) = self.groups.front() {
@@ -202,6 +229,11 @@ impl Watch {
         self.subs.retain(|sub| !lost.contains(&sub.pattern));
         for group in &mut self.groups {
             group.patterns.retain(|pattern| !lost.contains(pattern));
+        }
+        let first = begun.then(|| self.groups.pop_front()).flatten();
+        self.groups.retain(|group| !group.patterns.is_empty());
+        if let Some(first) = first {
+            self.groups.push_front(first);
         }
         self.revoked |= all;
         self.lost.push_back(lost);
@@ -382,7 +414,7 @@ impl Watch {
                 let group = self.groups.front().ok_or("$subscribed unasked")?;
                 let (told, meant) = (sorted(channels), sorted(&group.patterns));
                 // Those whose right ended after it was put out are told of all the same, and are reset next.
-                let extra = told.iter().filter(|p| !meant.contains(p)).all(|p| self.lost.iter().flatten().any(|l| l == p));
+                let extra = told.iter().filter(|p| !meant.contains(p)).all(|p| self.is_losing(p));
                 check!(extra && meant.iter().all(|p| told.contains(p)), "{control:?}: {meant:?}");
                 check!(!told.is_empty(), "nothing was $subscribed");
                 check!(from.seq.0 == group.from, "{control:?} from {}", group.from);
@@ -395,7 +427,8 @@ impl Watch {
                 let group = self.groups.pop_front().ok_or("$joined unasked")?;
                 check!(sorted(channels) == sorted(&group.patterns), "{control:?}: {:?}", group.patterns);
                 for pattern in group.patterns {
-                    self.subs.push(Sub { pattern, from: group.from, forgiven: group.forgiven.clone(), added: true });
+                    let (forgiven, first) = (group.forgiven.clone(), group.first.clone());
+                    self.subs.push(Sub { pattern, from: group.from, forgiven, first, added: true });
                 }
                 let id = id.ok_or("$joined without an id")?;
                 check!(id == position, "$joined at {id}, not {position}");
@@ -416,7 +449,8 @@ impl Watch {
             Control::End { reason, .. } => {
                 cov.hit("frame: $end");
                 self.over = true;
-                check!(!self.revoked || *reason == tidings_protocol::EndReason::Revoked, "{control:?}, not revoked");
+                let revoked = *reason == EndReason::Revoked;
+                check!(!revoked || self.revoked, "{control:?} with rights left");
                 check!(self.joining == id.is_none() || self.is_joining(), "{control:?} with {id:?}");
                 let Some(id) = id else {
                     cov.hit("frame: $end without an id");
@@ -474,16 +508,16 @@ impl Watch {
         }
         check!(history.get(through).is_some_and(|fact| fact.on.len() < 1 + fact.event.also.len()), "{reset:?} of nothing");
         let news = |told: &[(Pattern, u64)]| !told.iter().any(|(known, upto)| known.covers(pattern) && *upto >= through);
-        let known = |forgiven: &Marks| {
+        let known = |first: &Marks| {
             // Past so many marks the log names no single channels, so that a gap cannot be known again.
-            let single = pattern.as_exact().filter(|_| forgiven.len() <= MAX_TRIMMED);
-            single.is_some_and(|channel| forgiven.get(channel).is_some_and(|mark| *mark >= through))
+            let single = pattern.as_exact().filter(|_| first.len() <= MAX_TRIMMED);
+            single.is_some_and(|channel| first.get(channel).is_some_and(|mark| *mark >= through))
         };
         if self.joining {
             cov.hit("frame: $reset expired, in a join");
             let group = self.groups.front_mut().ok_or("a reset of no group")?;
             check!(through > group.from && news(&group.told), "{reset:?} again or too early: {group:?}");
-            check!(!known(&group.forgiven), "{reset:?}, but it begins with the oldest retained: {group:?}");
+            check!(!known(&group.first), "{reset:?}, but it begins with the oldest retained: {group:?}");
             group.told.push((pattern.clone(), through));
         } else {
             check!(through > position.seq.0, "{reset:?} at {position}");
@@ -491,7 +525,8 @@ impl Watch {
             let owed = |sub: &Sub| {
                 let overlap = sub.pattern.covers(pattern) || pattern.covers(&sub.pattern);
                 let added = sub.added && sub.pattern.as_exact().is_none();
-                overlap && sub.from < through && (added || !known(&sub.forgiven))
+                // The ring may have given what came first, and does not know what was gone by then.
+                overlap && sub.from < through && (added || position.seq.0 > self.begin || !known(&sub.first))
             };
             check!(self.subs.iter().any(owed), "{reset:?} is no news: {self:?}");
         }

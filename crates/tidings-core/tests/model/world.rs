@@ -257,7 +257,9 @@ impl World {
     }
 
     pub(crate) fn cut_tail(&mut self, lost: u8, cov: &mut Coverage) {
-        let keep = self.history.head().saturating_sub(u64::from(lost));
+        // What retention removed it removed after it was written: a disk does not lose the one without the other.
+        let removed = self.history.marks().into_values().max().unwrap_or(0).max(self.history.floor);
+        let keep = self.history.head().saturating_sub(u64::from(lost)).max(removed);
         self.disk.cut_tail(&self.tenant, Seq(keep));
         self.history.cut(keep);
         for held in &mut self.held {

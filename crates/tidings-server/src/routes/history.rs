@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
+use axum::response::Response;
 use http::HeaderMap;
 use serde::Deserialize;
 use tidings_core::feed::Frame;
 use tidings_protocol::control::{Control, Reset};
 use tidings_protocol::cursor::Since;
 use tidings_protocol::problem::Problem;
-use tidings_protocol::{EndReason, ErrorCode, Filter};
+use tidings_protocol::{Cursor, EndReason, ErrorCode, Filter};
 
 use super::{Caller, json, principal, read_body};
 use crate::app::App;
@@ -110,8 +111,13 @@ async fn read(app: &Arc<App>, caller: Caller<'_>, ask: Ask, wait: Duration) -> A
     }
     let most = app.config.limits.poll_events.max(1);
     let limit = ask.limit.unwrap_or(most).clamp(1, most);
+    let asks_where = matches!(ask.since, None | Some(AskedSince::Valid(Since::Now)));
     let mut stream = open(app, principal, ask, Transport::Poll, app.poll_session.clone()).await?;
     let mut page = AnswerPage::new(limit);
+    if asks_where {
+        // Where to begin and nothing else: what is committed this very moment is there for who asks again.
+        return Ok(page.json(stream.feed.session().position(), false));
+    }
     let waited = tokio::time::timeout(wait, poll_fn(|cx| page.poll_fill(cx, app, &mut stream, true)));
     tokio::select! {
         biased;
@@ -205,12 +211,13 @@ impl AnswerPage {
         if !more {
             stream.feed.settle(app.clocks.now());
         }
-        let cursor = stream.feed.session().position();
+        Ok(self.json(stream.feed.session().position(), more))
+    }
+
+    fn json(&self, cursor: Cursor, more: bool) -> Response {
         let resets: Vec<_> = self.resets.iter().map(Reset::to_value).collect();
         let resets = serde_json::Value::Array(resets);
         let events = self.events.join(",");
-        Ok(json(format!(
-            "{{\"events\":[{events}],\"cursor\":\"{cursor}\",\"more\":{more},\"resets\":{resets}}}"
-        )))
+        json(format!("{{\"events\":[{events}],\"cursor\":\"{cursor}\",\"more\":{more},\"resets\":{resets}}}"))
     }
 }

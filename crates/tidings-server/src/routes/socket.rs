@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
-use http::{Extensions, HeaderMap, HeaderValue, Version, header};
+use http::{Extensions, HeaderMap, HeaderValue, Method, Version, header};
 use tidings_protocol::control::Control;
 use tidings_protocol::problem::Problem;
 use tidings_protocol::ws::{AcceptKey, CloseCode, accept_upgrade};
@@ -23,12 +23,17 @@ use crate::takeover::{Claim, Takeover};
 /// Opens a WebSocket. The connection is claimed and this never answers; only a request that is no upgrade is answered.
 pub async fn socket(
     State(app): State<Arc<App>>,
+    method: Method,
     version: Version,
     headers: HeaderMap,
     peer: Peer,
     extensions: Extensions,
     RawQuery(query): RawQuery,
 ) -> Answer {
+    if method != Method::GET {
+        // RFC 6455, 4.1: a HEAD, which the router takes for a GET, is no upgrade.
+        return Err(Refusal::of(ErrorCode::MethodNotAllowed));
+    }
     let lines = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     let accept = match accept_upgrade(lines) {
         Ok(accept) => accept,

@@ -9,25 +9,20 @@ use tokio::net::TcpStream;
 
 /// A byte stream that a session can be put on.
 pub trait StreamIo: AsyncRead + AsyncWrite + Send + Unpin + 'static {
-    /// Bounds what the kernel keeps for sending, and how long it tries to.
+    /// Bounds what the kernel keeps for sending.
     ///
     /// # Errors
     /// The socket's.
-    fn bound(&self, send_buffer: usize, user_timeout: Duration) -> io::Result<()>;
+    fn bound(&self, send_buffer: usize) -> io::Result<()>;
 
     /// Makes closing drop what was not sent, with a reset.
     fn reset_on_close(&self);
 }
 
 impl StreamIo for TcpStream {
-    fn bound(&self, send_buffer: usize, user_timeout: Duration) -> io::Result<()> {
-        let socket = SockRef::from(self);
-        if send_buffer > 0 {
-            // The kernel takes twice what it is told, to have room for its own bookkeeping (socket(7)).
-            socket.set_send_buffer_size(send_buffer / 2)?;
-        }
-        // RFC 5482: unacknowledged bytes end the connection after this.
-        socket.set_tcp_user_timeout((!user_timeout.is_zero()).then_some(user_timeout))
+    fn bound(&self, send_buffer: usize) -> io::Result<()> {
+        // The kernel takes twice what it is told, to have room for its own bookkeeping (socket(7)).
+        SockRef::from(self).set_send_buffer_size((send_buffer / 2).max(1))
     }
 
     fn reset_on_close(&self) {

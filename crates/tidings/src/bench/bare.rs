@@ -50,9 +50,8 @@ fn serve(listener: &TcpListener) -> io::Result<()> {
         sockets.push(socket);
     }
     control.write_all(&[0])?;
-    let mut frame = Vec::new();
     loop {
-        frame.resize(read_number(&mut control)?, 0);
+        let mut frame = vec![0; read_number(&mut control)?];
         control.read_exact(&mut frame)?;
         for socket in &mut sockets {
             socket.write_all(&frame)?;
@@ -89,7 +88,13 @@ impl Trigger {
     ///
     /// # Errors
     /// A channel that is none.
-    pub(super) fn new(control: TcpStream, wire: Wire, channel: &str, bytes: usize, together: usize) -> io::Result<Self> {
+    pub(super) fn new(
+        control: TcpStream,
+        wire: Wire,
+        channel: &str,
+        bytes: usize,
+        together: usize,
+    ) -> io::Result<Self> {
         forget_on_close(&control);
         let template = Event {
             id: Cursor::new(Seq::ZERO, Lineage::from_bits(1)),

@@ -21,7 +21,11 @@ impl Child {
     ///
     /// # Errors
     /// It does not start, or ends without a word.
-    pub(super) fn start(cores: Option<Cores>, arguments: &[&str], variables: &[(&str, &str)]) -> Result<(Self, String), Failure> {
+    pub(super) fn start(
+        cores: Option<Cores>,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Result<(Self, String), Failure> {
         let program = std::env::current_exe().map_err(failed)?;
         let mut command = Command::new(program);
         command.args(arguments).env_clear().envs(variables.iter().copied());

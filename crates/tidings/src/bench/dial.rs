@@ -30,7 +30,8 @@ impl Dial {
     /// # Errors
     /// It stands for nothing.
     pub(super) fn find(host: &str, port: u16) -> Result<Self, Failure> {
-        let mut found = (host, port).to_socket_addrs().map_err(|error| Failure::new(format!("{host}: {error}")))?;
+        let mut found =
+            (host, port).to_socket_addrs().map_err(|error| Failure::new(format!("{host}: {error}")))?;
         found.next().map(Self::new).ok_or_else(|| Failure::new(format!("{host} stands for no address")))
     }
 

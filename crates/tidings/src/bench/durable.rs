@@ -18,6 +18,7 @@ use crate::failure::Failure;
 
 /// One number of publishes in flight.
 #[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Durable {
     pub(super) in_flight: usize,
     pub(super) publishes_per_second: f64,

@@ -24,6 +24,7 @@ const WARM_UP: Duration = Duration::from_secs(1);
 
 /// What one side did, in its cheapest round.
 #[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Side {
     pub(super) deliveries: u64,
     pub(super) seconds: f64,
@@ -38,6 +39,7 @@ pub(super) struct Side {
 
 /// One wire, one number of publishers.
 #[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct FanOut {
     pub(super) transport: Wire,
     pub(super) subscribers: usize,
@@ -83,13 +85,21 @@ fn round(driver: &mut Driver, pid: Option<u32>, how_long: Duration) -> Result<(S
 fn better(best: Option<Side>, side: Side) -> Side {
     match best {
         Some(best) if best.cpu_us.zip(side.cpu_us).is_some_and(|(best, new)| best.all <= new.all) => best,
-        Some(best) if side.cpu_us.is_none() && best.deliveries_per_second >= side.deliveries_per_second => best,
+        Some(best) if side.cpu_us.is_none() && best.deliveries_per_second >= side.deliveries_per_second => {
+            best
+        }
         _ => side,
     }
 }
 
 impl Bare {
-    fn start(plan: &Plan, cores: Option<Cores>, wire: Wire, channel: &str, together: usize) -> Result<Self, Failure> {
+    fn start(
+        plan: &Plan,
+        cores: Option<Cores>,
+        wire: Wire,
+        channel: &str,
+        together: usize,
+    ) -> Result<Self, Failure> {
         let (child, line) = Child::start(cores, &["bench", "--bare"], &[])?;
         let address: SocketAddr = line.parse().map_err(|_| Failure::new("bare writes: no address"))?;
         let mut driver = Driver::new()?;
@@ -118,6 +128,18 @@ impl Bare {
     }
 }
 
+/// The server's subscribers and publishers.
+fn connect(plan: &Plan, crowd: &Crowd<'_>, publishers: usize) -> Result<Driver, Failure> {
+    let mut driver = Driver::new()?;
+    crowd.gather(&mut driver, plan.subscribers)?;
+    for number in 0..publishers {
+        let stream = crowd.dial.connect(number);
+        let stream = stream.map_err(|error| Failure::new(format!("a publisher: {error}")))?;
+        driver.add_source(Box::new(Publisher::new(stream, crowd.target, crowd.channel, plan.bytes, 1)))?;
+    }
+    Ok(driver)
+}
+
 /// Measures one wire with one number of publishers, and the bare writes in turn with it.
 ///
 /// # Errors
@@ -129,12 +151,7 @@ pub(super) fn measure(
     cores: Option<Cores>,
     publishers: usize,
 ) -> Result<FanOut, Failure> {
-    let mut driver = Driver::new()?;
-    crowd.gather(&mut driver, plan.subscribers)?;
-    for number in 0..publishers {
-        let stream = crowd.dial.connect(number).map_err(|error| Failure::new(format!("a publisher: {error}")))?;
-        driver.add_source(Box::new(Publisher::new(stream, crowd.target, crowd.channel, plan.bytes, 1)))?;
-    }
+    let mut driver = connect(plan, crowd, publishers)?;
     let mut bare = match pid {
         Some(_) => Some(Bare::start(plan, cores, crowd.wire, crowd.channel, publishers)?),
         None => None,

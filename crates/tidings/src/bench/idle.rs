@@ -22,6 +22,7 @@ const REST: Duration = Duration::from_secs(1);
 
 /// One wire.
 #[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Idle {
     pub(super) transport: Wire,
     pub(super) connections: usize,

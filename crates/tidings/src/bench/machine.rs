@@ -58,7 +58,8 @@ fn memory() -> Option<f64> {
 
 fn commit() -> Option<String> {
     fs::metadata("crates/tidings/src/bench.rs").ok()?;
-    let output = Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=12"]).output().ok()?;
+    let output =
+        Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=12"]).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 

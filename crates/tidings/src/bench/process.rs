@@ -33,13 +33,15 @@ impl Used {
     pub(super) fn since(before: Option<Self>, pid: u32, things: u64) -> Option<PerThing> {
         let (before, after) = (before?, Self::of(pid)?);
         let micros = |time: Duration| time.as_secs_f64() * 1e6 / things as f64;
-        let (user, system) = (after.user.saturating_sub(before.user), after.system.saturating_sub(before.system));
+        let (user, system) =
+            (after.user.saturating_sub(before.user), after.system.saturating_sub(before.system));
         (things > 0).then(|| PerThing { all: micros(user + system), user: micros(user) })
     }
 }
 
 /// Processor microseconds for one of the things that were done.
 #[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct PerThing {
     /// The process's and the kernel's for it.
     pub(super) all: f64,

@@ -37,7 +37,8 @@ impl Publisher {
     pub(super) fn new(stream: TcpStream, target: &Target, channel: &str, bytes: usize, batch: usize) -> Self {
         forget_on_close(&stream);
         let event = format!(r#"{{"channel":"{channel}","type":"tick","data":{}}}"#, data(bytes, 0));
-        let body = if batch == 1 { event } else { format!(r#"{{"events":[{}]}}"#, vec![event; batch].join(",")) };
+        let body =
+            if batch == 1 { event } else { format!(r#"{{"events":[{}]}}"#, vec![event; batch].join(",")) };
         let head = format!(
             "POST {}/v1/publish HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\n\
              content-type: application/json\r\ncontent-length: {}\r\n\r\n",

@@ -57,7 +57,19 @@ impl Report {
     }
 
     fn fan_out_words(&self) -> Option<String> {
-        let titles = ["fan-out", "publishers", "side", "deliveries/s", "events/s", "CPU µs", "user", "driver µs", "p50 ms", "p99 ms", "faults"];
+        let titles = [
+            "fan-out",
+            "publishers",
+            "side",
+            "deliveries/s",
+            "events/s",
+            "CPU µs",
+            "user",
+            "driver µs",
+            "p50 ms",
+            "p99 ms",
+            "faults",
+        ];
         let mut rows = vec![owned(titles)];
         for found in &self.fan_out {
             rows.push(side_row(found, "server", &found.server, faults(found.faults)));
@@ -74,7 +86,8 @@ impl Report {
     }
 
     fn idle_words(&self) -> Option<String> {
-        let mut rows = vec![owned(["idle", "connections", "connects/s", "KiB each", "after traffic", "faults"])];
+        let mut rows =
+            vec![owned(["idle", "connections", "connects/s", "KiB each", "after traffic", "faults"])];
         rows.extend(self.idle.iter().map(|found| {
             vec![
                 format!("{:?}", found.transport).to_lowercase(),
@@ -91,7 +104,11 @@ impl Report {
     fn publish_words(&self) -> Option<String> {
         let mut rows = vec![owned(["durable publish, in flight", "publishes/s", "CPU µs"])];
         rows.extend(self.publish.iter().map(|found| {
-            vec![found.in_flight.to_string(), format!("{:.0}", found.publishes_per_second), micros(found.cpu_us)]
+            vec![
+                found.in_flight.to_string(),
+                format!("{:.0}", found.publishes_per_second),
+                micros(found.cpu_us),
+            ]
         }));
         if let Some(syncs) = self.disk_syncs_per_second {
             rows.push(vec!["(4 KiB to disk)".to_owned(), format!("{syncs:.0}"), String::new()]);
@@ -100,7 +117,14 @@ impl Report {
     }
 
     fn stored_words(&self) -> Option<String> {
-        let mut rows = vec![owned(["stored events", "MiB", "pages read", "rows examined a page", "CPU µs", "seconds for all"])];
+        let mut rows = vec![owned([
+            "stored events",
+            "MiB",
+            "pages read",
+            "rows examined a page",
+            "CPU µs",
+            "seconds for all",
+        ])];
         rows.extend(self.stored.iter().map(|found| {
             vec![
                 found.events.to_string(),

@@ -22,6 +22,7 @@ const PUBLISHES: usize = 5;
 
 /// How coming back went.
 #[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Resume {
     pub(super) clients: usize,
     /// Events that each of them missed and was given.

@@ -62,7 +62,11 @@ impl Scan {
     ///
     /// # Errors
     /// [`Garbled`].
-    pub(super) fn read<'a>(&mut self, bytes: &'a [u8], mut take: impl FnMut(Item<'a>)) -> Result<usize, Garbled> {
+    pub(super) fn read<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        mut take: impl FnMut(Item<'a>),
+    ) -> Result<usize, Garbled> {
         let mut at = 0;
         if !self.has_head {
             let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(0) };
@@ -233,7 +237,8 @@ mod tests {
     #[test]
     fn frames_are_found() {
         let mut bytes = b"HTTP/1.1 101 S\r\n\r\n".to_vec();
-        let event = format!("{{\"id\":\"{ID}\",\"event\":\"tick\",\"data\":{{\"at\":\"000000000000000a\"}}}}");
+        let event =
+            format!("{{\"id\":\"{ID}\",\"event\":\"tick\",\"data\":{{\"at\":\"000000000000000a\"}}}}");
         for text in [format!("{{\"id\":\"{ID}\",\"event\":\"$ready\",\"data\":{{}}}}"), event] {
             bytes.extend([0x81, u8::try_from(text.len()).unwrap()]);
             bytes.extend(text.bytes());
@@ -241,6 +246,9 @@ mod tests {
         bytes.extend([0x89, 0]);
         let (read, found) = items(Wire::Websocket, &bytes);
         assert_eq!(read, bytes.len());
-        assert_eq!(found, ["Head(".to_owned(), "Ready".to_owned(), format!("{ID} Some(10)"), "Ping".to_owned()]);
+        assert_eq!(
+            found,
+            ["Head(".to_owned(), "Ready".to_owned(), format!("{ID} Some(10)"), "Ping".to_owned()]
+        );
     }
 }

@@ -84,14 +84,18 @@ impl OwnServer {
     }
 }
 
-fn start(workspace: &Workspace, cores: Option<Cores>, listen: &str) -> Result<(Child, Duration, SocketAddr), Failure> {
+fn start(
+    workspace: &Workspace,
+    cores: Option<Cores>,
+    listen: &str,
+) -> Result<(Child, Duration, SocketAddr), Failure> {
     let directory = workspace.path().to_string_lossy();
     let arguments = ["--json", "serve", "--data-dir", &directory, "--listen", listen];
     let clock = Clocks::start();
     let (child, line) = Child::start(cores, &arguments, &VARIABLES)?;
     let took = clock.now();
-    let ready: Ready =
-        serde_json::from_str(&line).map_err(|error| Failure::new(format!("the server's first line: {error}")))?;
+    let ready: Ready = serde_json::from_str(&line)
+        .map_err(|error| Failure::new(format!("the server's first line: {error}")))?;
     let address = ready.listen.first().ok_or_else(|| Failure::new("the server listens nowhere"))?;
     Ok((child, took, *address))
 }

@@ -12,6 +12,7 @@ const TIMES: usize = 9;
 
 /// Milliseconds to ready, of several starts on the same data.
 #[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Start {
     pub(super) least_ms: f64,
     pub(super) median_ms: f64,

@@ -23,6 +23,7 @@ const BATCH: usize = 100;
 
 /// One number of stored events.
 #[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Stored {
     pub(super) events: u64,
     pub(super) database_mib: f64,
@@ -40,7 +41,10 @@ fn fill(crowd: &Crowd<'_>, bytes: usize, events: u64) -> Result<(), Failure> {
         if number % 1_000 == 0 {
             driver.drop_sources();
             for other in 0..8 {
-                let stream = crowd.dial.connect(other).map_err(|error| Failure::new(format!("a publisher: {error}")))?;
+                let stream = crowd
+                    .dial
+                    .connect(other)
+                    .map_err(|error| Failure::new(format!("a publisher: {error}")))?;
                 let channel = format!("{}:{}", crowd.channel, (number as usize / 1_000 * 8 + other) % OTHERS);
                 driver.add_source(Box::new(Publisher::new(stream, crowd.target, &channel, bytes, BATCH)))?;
             }
