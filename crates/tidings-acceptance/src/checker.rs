@@ -115,9 +115,15 @@ impl Records {
     pub fn new(attempts: Vec<Attempt>, history: &[Value]) -> Self {
         let logged = |event: &Value| {
             let id = event["id"].as_str()?.parse().ok()?;
-            Some(Logged { id, n: event["data"]["n"].as_u64()?, channel: event["channel"].as_str()?.to_owned() })
+            Some(Logged {
+                id,
+                n: event["data"]["n"].as_u64()?,
+                channel: event["channel"].as_str()?.to_owned(),
+            })
         };
-        let log = history.iter().map(|event| logged(event).unwrap_or_else(|| panic!("not a numbered event: {event}")));
+        let log = history
+            .iter()
+            .map(|event| logged(event).unwrap_or_else(|| panic!("not a numbered event: {event}")));
         Self { attempts, log: log.collect() }
     }
 
@@ -147,7 +153,11 @@ impl Records {
         let found = self.judge_log(&mut verdict, whole);
         self.judge_sends(&mut verdict, &found);
         for (index, journal) in journals.iter().enumerate() {
-            self.judge_journal(&mut verdict, &format!("subscriber {index} ({:?})", journal.transport), journal);
+            self.judge_journal(
+                &mut verdict,
+                &format!("subscriber {index} ({:?})", journal.transport),
+                journal,
+            );
         }
         verdict
     }
@@ -158,7 +168,9 @@ impl Records {
         for logged in &self.log {
             let first = *found.entry(logged.n).or_insert(logged.id);
             if first != logged.id {
-                verdict.found(Fault::Doubled, || format!("{} is in the log as {first} and {}", logged.n, logged.id));
+                verdict.found(Fault::Doubled, || {
+                    format!("{} is in the log as {first} and {}", logged.n, logged.id)
+                });
             }
         }
         for pair in self.log.windows(2) {
@@ -174,18 +186,23 @@ impl Records {
 
     fn judge_sends(&self, verdict: &mut Verdict, found: &HashMap<u64, Cursor>) {
         let mut acked: HashMap<u64, Cursor> = HashMap::new();
-        let (mut refused, mut unknown, mut sent): (HashSet<u64>, HashSet<u64>, HashSet<u64>) = Default::default();
+        let (mut refused, mut unknown, mut sent): (HashSet<u64>, HashSet<u64>, HashSet<u64>) =
+            Default::default();
         for attempt in &self.attempts {
             sent.extend(&attempt.numbers);
             match &attempt.outcome {
                 Outcome::Acked(receipts) => {
                     if receipts.len() != attempt.numbers.len() {
-                        verdict.found(Fault::Wrong, || format!("{} receipts for {:?}", receipts.len(), attempt.numbers));
+                        verdict.found(Fault::Wrong, || {
+                            format!("{} receipts for {:?}", receipts.len(), attempt.numbers)
+                        });
                     }
                     for (n, (id, _)) in attempt.numbers.iter().zip(receipts) {
                         let before = acked.insert(*n, *id);
                         if before.is_some_and(|before| before != *id) {
-                            verdict.found(Fault::Doubled, || format!("{n} was acknowledged as {before:?} and {id}"));
+                            verdict.found(Fault::Doubled, || {
+                                format!("{n} was acknowledged as {before:?} and {id}")
+                            });
                         }
                     }
                 }
@@ -200,8 +217,11 @@ impl Records {
         for (n, id) in &acked {
             match found.get(n) {
                 Some(found) if found == id => {}
-                Some(other) => verdict.found(Fault::Foreign, || format!("{n} was acknowledged as {id} and is {other}")),
-                None => verdict.found(Fault::Lost, || format!("{n} was acknowledged as {id} and is not in the log")),
+                Some(other) => {
+                    verdict.found(Fault::Foreign, || format!("{n} was acknowledged as {id} and is {other}"))
+                }
+                None => verdict
+                    .found(Fault::Lost, || format!("{n} was acknowledged as {id} and is not in the log")),
             }
         }
         unknown.retain(|n| !acked.contains_key(n));
@@ -218,7 +238,8 @@ impl Records {
 
     /// Walks along the log with the subscriber.
     fn judge_journal(&self, verdict: &mut Verdict, who: &str, journal: &Journal) {
-        let log: Vec<&Logged> = self.log.iter().filter(|logged| takes_in(&journal.channels, &logged.channel)).collect();
+        let log: Vec<&Logged> =
+            self.log.iter().filter(|logged| takes_in(&journal.channels, &logged.channel)).collect();
         let after = |seq: Seq| log.partition_point(|logged| logged.id.seq <= seq);
         let mut walk: Option<(usize, Seq)> = None;
         verdict.resumed += journal.opens.saturating_sub(1);
@@ -244,7 +265,9 @@ impl Records {
                     skip(verdict, who, &log, at, here, seq);
                     match log.get(here) {
                         Some(logged) if logged.id == *id && logged.n == *n => {}
-                        other => verdict.found(Fault::Foreign, || format!("{who}: received {n} as {id}, the log has {other:?}")),
+                        other => verdict.found(Fault::Foreign, || {
+                            format!("{who}: received {n} as {id}, the log has {other:?}")
+                        }),
                     }
                     walk = Some((after(id.seq), id.seq));
                 }
@@ -256,7 +279,8 @@ impl Records {
                 }
                 Entry::Position(id) => match walk {
                     Some((_, seq)) if id.seq < seq => {
-                        verdict.found(Fault::Reordered, || format!("{who}: at {seq}, then the position {id}"));
+                        verdict
+                            .found(Fault::Reordered, || format!("{who}: at {seq}, then the position {id}"));
                     }
                     Some((at, seq)) => {
                         skip(verdict, who, &log, at, after(id.seq), seq);
@@ -276,7 +300,10 @@ impl Records {
         if journal.stalled {
             let refusals = &journal.refusals;
             verdict.found(Fault::Stalled, || {
-                format!("{who}: at {:?} after {} opens, {} cuts, refusals {refusals:?}", journal.cursor, journal.opens, journal.cuts)
+                format!(
+                    "{who}: at {:?} after {} opens, {} cuts, refusals {refusals:?}",
+                    journal.cursor, journal.opens, journal.cuts
+                )
             });
         }
     }
@@ -285,7 +312,9 @@ impl Records {
 /// From one place in the log to a later one without having received what is between.
 fn skip(verdict: &mut Verdict, who: &str, log: &[&Logged], from: usize, to: usize, seq: Seq) {
     for missed in log.get(from..to).unwrap_or_default() {
-        verdict.found(Fault::SilentGap, || format!("{who}: went on from {seq} without {} ({})", missed.id, missed.n));
+        verdict.found(Fault::SilentGap, || {
+            format!("{who}: went on from {seq} without {} ({})", missed.id, missed.n)
+        });
     }
 }
 
@@ -317,8 +346,11 @@ impl Verdict {
     /// With the examples.
     pub fn expect_clean(&self, test: &str) {
         report(format!("{test}: {self}"));
-        let broken: Vec<String> =
-            self.faults.iter().map(|(fault, examples)| format!("{fault}:\n  {}", examples.join("\n  "))).collect();
+        let broken: Vec<String> = self
+            .faults
+            .iter()
+            .map(|(fault, examples)| format!("{fault}:\n  {}", examples.join("\n  ")))
+            .collect();
         assert!(broken.is_empty(), "{test}: promises were broken\n{self}\n{}", broken.join("\n"));
     }
 }
@@ -326,7 +358,10 @@ impl Verdict {
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { ok, fail, info, info_found, received, resumed, announced, .. } = self;
-        write!(f, "sends {ok} ok, {fail} fail, {info} info ({info_found} of them in the log); received {received}, ")?;
+        write!(
+            f,
+            "sends {ok} ok, {fail} fail, {info} info ({info_found} of them in the log); received {received}, "
+        )?;
         write!(f, "streams resumed {resumed}, gaps announced {announced};")?;
         Fault::ALL.iter().try_for_each(|fault| write!(f, " {} {fault},", self.count(*fault)))
     }

@@ -62,6 +62,8 @@ pub struct Journal {
     pub cuts: usize,
     /// Refusals, by status and code.
     pub refusals: Vec<(u16, String)>,
+    /// Close codes of WebSockets that were closed in order.
+    pub codes: Vec<u16>,
     /// Whether it was given up before it had reached its goal.
     pub stalled: bool,
 }
@@ -78,6 +80,7 @@ impl Journal {
             opens: 0,
             cuts: 0,
             refusals: Vec::new(),
+            codes: Vec::new(),
             stalled: false,
         }
     }
@@ -112,7 +115,7 @@ impl Journal {
         match closed {
             Closed::Refused { status, code } => self.refusals.push((*status, code.clone())),
             Closed::Broken(_) => self.cuts += 1,
-            Closed::Ended(_) => {}
+            Closed::Ended(code) => self.codes.extend(code),
         }
     }
 

@@ -111,7 +111,11 @@ impl Poll {
 
     fn take(&mut self, page: Page) {
         for reset in page.resets {
-            self.ready.push_back(Item::Control { name: "$reset".to_owned(), id: None, data: reset.to_string() });
+            self.ready.push_back(Item::Control {
+                name: "$reset".to_owned(),
+                id: None,
+                data: reset.to_string(),
+            });
         }
         for event in page.events {
             let id = event["id"].as_str().and_then(|id| id.parse().ok());

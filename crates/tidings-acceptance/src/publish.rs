@@ -176,7 +176,8 @@ impl Load {
         let queue = Arc::new(tokio::sync::Mutex::new(queue));
         let mut tasks = vec![tokio::spawn(pace(turns, rate, first..first + count, stopped))];
         for _ in 0..lanes {
-            let (lane, queue, make, shared) = (Lane::new(target), queue.clone(), make.clone(), shared.clone());
+            let (lane, queue, make, shared) =
+                (Lane::new(target), queue.clone(), make.clone(), shared.clone());
             tasks.push(tokio::spawn(work(lane, queue, make, shared)));
         }
         Self { shared, stop, tasks }
@@ -239,7 +240,12 @@ async fn pace(
     }
 }
 
-async fn work(mut lane: Lane, queue: Arc<tokio::sync::Mutex<mpsc::Receiver<u64>>>, make: Make, shared: Arc<Shared>) {
+async fn work(
+    mut lane: Lane,
+    queue: Arc<tokio::sync::Mutex<mpsc::Receiver<u64>>>,
+    make: Make,
+    shared: Arc<Shared>,
+) {
     loop {
         let Some(n) = queue.lock().await.recv().await else { return };
         let body = make(n);

@@ -131,7 +131,12 @@ impl Server {
         assert!(self.child.is_none(), "the server runs already");
         self.starts += 1;
         let mut command = self.command();
-        command.arg("serve").arg("--listen").arg(self.address.to_string()).arg("--data-dir").arg(self.data_dir());
+        command
+            .arg("serve")
+            .arg("--listen")
+            .arg(self.address.to_string())
+            .arg("--data-dir")
+            .arg(self.data_dir());
         let file = |what| File::create(self.output(what)).expect("a file for the server's words");
         command.stdin(Stdio::null()).stdout(file("stdout")).stderr(file("stderr")).kill_on_drop(true);
         self.child = Some(command.spawn().expect("the server's process"));
@@ -263,7 +268,8 @@ impl Drop for Server {
 
 /// Nobody listens there now, and no client's socket will be given the port.
 fn free_address() -> SocketAddr {
-    let candidates = std::iter::repeat_with(|| SocketAddr::from((Ipv4Addr::LOCALHOST, rand::random_range(PORTS))));
+    let candidates =
+        std::iter::repeat_with(|| SocketAddr::from((Ipv4Addr::LOCALHOST, rand::random_range(PORTS))));
     let mut free = candidates.take(1_000).filter(|address| TcpListener::bind(address).is_ok());
     free.next().expect("a free port")
 }

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 
 use bytes::Buf;
-use tidings_protocol::Cursor;
 use tidings_protocol::{chunk, sse};
 
 use crate::http::{Connection, invalid, request};
@@ -16,8 +15,7 @@ pub struct Sse {
     connection: Connection,
     chunks: chunk::Decoder,
     blocks: sse::Decoder,
-    /// The id before the present block: a block without one of its own repeats it.
-    last: String,
+    fields: Fields,
     ready: VecDeque<Item>,
     /// The `retry:` fields, in milliseconds.
     pub retries: Vec<u64>,
@@ -38,7 +36,8 @@ impl Sse {
     /// # Errors
     /// [`Closed`]: broken, or refused.
     pub async fn open_on(mut connection: Connection, target: &Target, ask: &Ask) -> Result<Self, Closed> {
-        let (mut path, mut more) = (format!("/v1/events?{}", ask.query()), "accept: text/event-stream\r\n".to_owned());
+        let (mut path, mut more) =
+            (format!("/v1/events?{}", ask.query()), "accept: text/event-stream\r\n".to_owned());
         match &ask.since {
             Some(since) if ask.by_header => more.push_str(&format!("last-event-id: {since}\r\n")),
             Some(since) => path.push_str(&format!("since={since}")),
@@ -73,7 +72,7 @@ impl Sse {
             connection,
             chunks: chunk::Decoder::default(),
             blocks: sse::Decoder::default(),
-            last: String::new(),
+            fields: Fields::default(),
             ready: VecDeque::new(),
             retries: Vec::new(),
             ended: false,
@@ -126,14 +125,17 @@ impl Sse {
     }
 
     fn decode(&mut self, mut data: &[u8]) -> Result<(), Closed> {
-        while let Some(decoded) = self.blocks.decode(&mut data).map_err(|error| invalid(&error.to_string()))? {
+        self.fields.read(data);
+        while let Some(decoded) =
+            self.blocks.decode(&mut data).map_err(|error| invalid(&error.to_string()))?
+        {
             let came = match decoded {
                 sse::Item::Event(event) => {
-                    let own = own_id(&mut self.last, event.id)?;
+                    let own = self.fields.next_has_id().then(|| cursor(event.id)).transpose()?;
                     item(event.event, own, event.data.to_owned())
                 }
                 sse::Item::Position(id) => {
-                    own_id(&mut self.last, id)?;
+                    self.fields.next_has_id();
                     Item::Position(cursor(id)?)
                 }
                 sse::Item::Retry(delay) => {
@@ -148,11 +150,37 @@ impl Sse {
     }
 }
 
-/// The id, if the block brought a new one.
-fn own_id(last: &mut String, id: &str) -> Result<Option<Cursor>, Closed> {
-    if id == last {
-        return Ok(None);
+/// Which blocks have an `id:` of their own: to a parser of the standard, one without repeats the one before.
+#[derive(Debug, Default)]
+struct Fields {
+    line: Vec<u8>,
+    has_id: bool,
+    has_data: bool,
+    complete: VecDeque<bool>,
+}
+
+impl Fields {
+    /// The server ends its lines with LF.
+    fn read(&mut self, data: &[u8]) {
+        for piece in data.split_inclusive(|byte| *byte == b'\n') {
+            self.line.extend_from_slice(piece);
+            if !piece.ends_with(b"\n") {
+                return;
+            }
+            self.has_id |= self.line.starts_with(b"id:");
+            self.has_data |= self.line.starts_with(b"data:");
+            if self.line == b"\n" {
+                if self.has_id || self.has_data {
+                    self.complete.push_back(self.has_id);
+                }
+                (self.has_id, self.has_data) = (false, false);
+            }
+            self.line.clear();
+        }
     }
-    id.clone_into(last);
-    Ok(Some(cursor(id)?))
+
+    /// For the next block that was not only a comment or a `retry:`.
+    fn next_has_id(&mut self) -> bool {
+        self.complete.pop_front().unwrap_or(false)
+    }
 }

@@ -174,5 +174,9 @@ pub(crate) fn cursor(text: &str) -> io::Result<Cursor> {
 }
 
 pub(crate) fn item(name: &str, id: Option<Cursor>, data: String) -> Item {
-    if name.starts_with('$') { Item::Control { name: name.to_owned(), id, data } } else { Item::Event { id, data } }
+    if name.starts_with('$') {
+        Item::Control { name: name.to_owned(), id, data }
+    } else {
+        Item::Event { id, data }
+    }
 }

@@ -129,7 +129,9 @@ impl Ws {
     fn take(&mut self) -> Result<(), Closed> {
         let mut bytes = std::mem::take(self.connection.buffer());
         let mut input = &bytes[..];
-        while let Some(message) = self.decoder.decode(&mut input).map_err(|error| invalid(&error.to_string()))? {
+        while let Some(message) =
+            self.decoder.decode(&mut input).map_err(|error| invalid(&error.to_string()))?
+        {
             let mask = Some(MaskKey(rand::random()));
             match message {
                 Message::Text(text) => match parse(&text)? {

@@ -42,7 +42,7 @@ async fn nobody_misses_an_event_at_the_seam() {
     let server = Server::start(ServerOptions::new()).await;
     let target = server.master().await;
     let make: Make = Arc::new(|n| draft(CHANNEL, n, 40));
-    let load = Load::start(&target, 16, RATE, 1, u64::MAX / 2, &make);
+    let load = Load::start(&target, 32, RATE, 1, u64::MAX / 2, &make);
     load.has_acked(BACK + 1, Duration::from_secs(30)).await;
 
     let (began, before) = (Instant::now(), load.acked());
@@ -57,19 +57,29 @@ async fn nobody_misses_an_event_at_the_seam() {
         .collect();
     let mut visits = Vec::new();
     for visitor in visitors {
-        visits.extend(within(Duration::from_secs(240), "the subscribers to come and go", visitor).await.unwrap());
+        visits.extend(
+            within(Duration::from_secs(240), "the subscribers to come and go", visitor).await.unwrap(),
+        );
     }
     let (took, published) = (began.elapsed(), load.acked() - before);
     let attempts = within(Duration::from_secs(30), "the publishers to end", load.stop()).await;
-    let sent: HashMap<Seq, u64> =
-        attempts.iter().map(|attempt| (attempt.outcome.id().expect("acknowledged").seq, attempt.numbers[0])).collect();
+    let sent: HashMap<Seq, u64> = attempts
+        .iter()
+        .map(|attempt| (attempt.outcome.id().expect("acknowledged").seq, attempt.numbers[0]))
+        .collect();
 
     let mut received = 0;
     for visit in &visits {
         received += visit.numbers.len();
         for (index, n) in visit.numbers.iter().enumerate() {
             let seq = Seq(visit.after.seq.0 + 1 + index as u64);
-            assert_eq!(sent.get(&seq), Some(&u64::from(*n)), "{:?} after {}: {seq}", visit.transport, visit.after);
+            assert_eq!(
+                sent.get(&seq),
+                Some(&u64::from(*n)),
+                "{:?} after {}: {seq}",
+                visit.transport,
+                visit.after
+            );
         }
     }
     let of = |transport| visits.iter().filter(|visit| visit.transport == transport).count();
@@ -97,8 +107,10 @@ async fn come_and_go(
     while left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
         let transport = Transport::nth(index + visits.len());
         let since = random.random_bool(0.5).then(|| *heads.borrow()).flatten();
-        let since = since.map(|head: Cursor| Cursor::new(Seq(head.seq.0 - random.random_range(0..BACK)), head.lineage));
-        let visit = within(Duration::from_secs(60), "a visit to end", visit(&target, transport, since, &heads)).await;
+        let since = since
+            .map(|head: Cursor| Cursor::new(Seq(head.seq.0 - random.random_range(0..BACK)), head.lineage));
+        let visit =
+            within(Duration::from_secs(60), "a visit to end", visit(&target, transport, since, &heads)).await;
         visits.push(visit);
     }
     visits

@@ -14,7 +14,8 @@ use tidings_acceptance::{Ask, Follower, Records, Server, ServerOptions, Target, 
 use tokio::time::Instant;
 
 const EVENTS: u64 = 2_000;
-const CROWD: [(Transport, usize); 3] = [(Transport::Sse, 1_000), (Transport::Ws, 1_000), (Transport::Poll, 100)];
+const CROWD: [(Transport, usize); 3] =
+    [(Transport::Sse, 1_000), (Transport::Ws, 1_000), (Transport::Poll, 100)];
 const CHANNEL: &str = "crowd:all";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -45,7 +46,10 @@ async fn a_crowd_on_every_transport_has_all_events_in_order_once() {
     assert_eq!(records.log().len() as u64, EVENTS);
     set_goal.send_replace(records.head());
     let journals = finish_all(crowd, Duration::from_secs(60)).await;
-    report(format!("fanout: published in {published:.1?}, everybody had everything after {:.1?}", began.elapsed()));
+    report(format!(
+        "fanout: published in {published:.1?}, everybody had everything after {:.1?}",
+        began.elapsed()
+    ));
 
     let verdict = records.judge(&journals, true);
     verdict.expect_clean("fanout");

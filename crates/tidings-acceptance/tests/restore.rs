@@ -13,7 +13,9 @@ use tidings_acceptance::numbered::draft;
 use tidings_acceptance::poll::history;
 use tidings_acceptance::subscription::Item;
 use tidings_acceptance::wait::{until, within};
-use tidings_acceptance::{Ask, Follower, Lane, Server, ServerOptions, Subscription, Target, Transport, report};
+use tidings_acceptance::{
+    Ask, Follower, Lane, Server, ServerOptions, Subscription, Target, Transport, report,
+};
 use tidings_protocol::{Cursor, Seq};
 use tokio::sync::watch;
 
@@ -56,7 +58,10 @@ impl World {
         self.ids.extend(ids);
         let last = *self.ids.last().unwrap();
         for follower in &self.followers {
-            until(SOON, "everybody to have everything", async || (follower.seen().cursor == Some(last)).then_some(())).await;
+            until(SOON, "everybody to have everything", async || {
+                (follower.seen().cursor == Some(last)).then_some(())
+            })
+            .await;
         }
     }
 
@@ -124,12 +129,17 @@ async fn head(target: &Target) -> Cursor {
 async fn check_followers(followers: &[Follower], lost: Cursor, new: &[Cursor], what: &str) {
     for follower in followers {
         let last = *new.last().unwrap();
-        until(SOON, "those at work to have what is new", async || (follower.seen().cursor == Some(last)).then_some(())).await;
+        until(SOON, "those at work to have what is new", async || {
+            (follower.seen().cursor == Some(last)).then_some(())
+        })
+        .await;
         let journal = follower.seen();
         let resets: Vec<_> = journal.resets().collect();
         assert_eq!(resets.len(), 1, "{what}, {:?}: told once: {resets:?}", journal.transport);
         assert_eq!(resets[0].0, "unknown", "{what}, {:?}", journal.transport);
-        assert!(resets[0].1.is_some_and(|through| through.lineage != lost.lineage && through.seq < new[0].seq));
+        assert!(
+            resets[0].1.is_some_and(|through| through.lineage != lost.lineage && through.seq < new[0].seq)
+        );
         let numbers: Vec<u64> = journal.numbers().collect();
         let (old, rest) = numbers.split_at(numbers.len() - new.len());
         assert_eq!(old, (1..=old.len() as u64).collect::<Vec<_>>(), "{what}, {:?}", journal.transport);
@@ -211,7 +221,10 @@ async fn expect_next(target: &Target, stream: &mut Subscription, what: &str) {
 /// History says the same.
 async fn check_history(target: &Target, cursor: Cursor, what: &str) {
     let head = head(target).await;
-    let answer = ask(target, "GET", &format!("/v1/history?channel={CHANNEL}&after={cursor}"), None).await.unwrap().json();
+    let answer = ask(target, "GET", &format!("/v1/history?channel={CHANNEL}&after={cursor}"), None)
+        .await
+        .unwrap()
+        .json();
     assert_eq!(answer["events"], serde_json::json!([]), "{what}: {answer}");
     assert_eq!(answer["cursor"].as_str(), Some(head.to_string().as_str()), "{what}: {answer}");
     assert_eq!(answer["resets"][0]["reason"], "unknown", "{what}: {answer}");
@@ -284,10 +297,13 @@ async fn rows_that_were_deleted_by_hand() {
         world.publish(1 + PART).await;
         world.server.stop().await;
         let connection = rusqlite::Connection::open(world.server.data_dir().join("tidings.db")).unwrap();
-        let delete = |table: &str| connection.execute(&format!("DELETE FROM {table} WHERE seq > {PART}"), []).unwrap();
+        let delete =
+            |table: &str| connection.execute(&format!("DELETE FROM {table} WHERE seq > {PART}"), []).unwrap();
         assert_eq!((delete("channel_events"), delete("events")), (100, 100));
         if lowers_head {
-            connection.execute(&format!("UPDATE tenants SET head = {PART} WHERE name = 'default'"), []).unwrap();
+            connection
+                .execute(&format!("UPDATE tenants SET head = {PART} WHERE name = 'default'"), [])
+                .unwrap();
         }
         connection.close().unwrap();
         world.server.run().await;

@@ -102,8 +102,9 @@ async fn a_key_is_one_event_however_often_it_is_sent() {
         attempts: Arc::default(),
         counts: Arc::default(),
     };
-    let lanes: Vec<_> =
-        (0..LANES).map(|_| tokio::spawn(work(shared.clone(), StdRng::seed_from_u64(random.random())))).collect();
+    let lanes: Vec<_> = (0..LANES)
+        .map(|_| tokio::spawn(work(shared.clone(), StdRng::seed_from_u64(random.random()))))
+        .collect();
     let mut struck = 0;
     for kill in 1..=KILLS {
         let counts = &shared.counts;
@@ -167,7 +168,12 @@ async fn work(shared: Shared, mut random: StdRng) {
 }
 
 /// The answer that came in the end.
-async fn send(shared: &Shared, lane: &mut Lane, request: &Request, random: &mut StdRng) -> Vec<(Cursor, bool)> {
+async fn send(
+    shared: &Shared,
+    lane: &mut Lane,
+    request: &Request,
+    random: &mut StdRng,
+) -> Vec<(Cursor, bool)> {
     let mut is_sent = false;
     loop {
         let fate = random.random_range(0..100);
@@ -205,13 +211,19 @@ async fn send(shared: &Shared, lane: &mut Lane, request: &Request, random: &mut 
 
 fn attempt(shared: &Shared, request: &Request, outcome: Outcome) -> Outcome {
     let now = Instant::now();
-    let attempt = Attempt { numbers: request.numbers.clone(), sent: now, answered: now, outcome: outcome.clone() };
+    let attempt =
+        Attempt { numbers: request.numbers.clone(), sent: now, answered: now, outcome: outcome.clone() };
     shared.attempts.lock().unwrap().push(attempt);
     outcome
 }
 
 /// The same key with another body is refused, with the same body it is known.
-async fn check_conflicts(target: &Target, requests: &[Request], ids: &HashMap<u64, Cursor>, random: &mut StdRng) {
+async fn check_conflicts(
+    target: &Target,
+    requests: &[Request],
+    ids: &HashMap<u64, Cursor>,
+    random: &mut StdRng,
+) {
     let mut lane = Lane::new(target);
     for _ in 0..200 {
         let request = &requests[random.random_range(0..requests.len())];
@@ -222,7 +234,12 @@ async fn check_conflicts(target: &Target, requests: &[Request], ids: &HashMap<u6
         let mut event = request.body["events"].get(0).unwrap_or(&request.body).clone();
         event["data"] = json!({"n": n, "pad": "something else"});
         let refused = lane.publish(&event).await;
-        assert_eq!(refused, Outcome::Refused { status: 409, code: "idempotency_conflict".to_owned() }, "{}", key(n));
+        assert_eq!(
+            refused,
+            Outcome::Refused { status: 409, code: "idempotency_conflict".to_owned() },
+            "{}",
+            key(n)
+        );
     }
     // What is known and what is new in one batch.
     let known = requests[1].body.clone();

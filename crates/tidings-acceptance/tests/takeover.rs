@@ -169,7 +169,7 @@ async fn refusals_between_answers_keep_their_place() {
     world.mark(&mut wire).await;
     let mut input = &wire.seen[..];
     for (status, code) in
-        [(404, "not_found"), (401, "unauthenticated"), (405, "method_not_allowed"), (400, "invalid_cursor"), (426, "upgrade_required")]
+        [(404, "not_found"), (401, "unauthenticated"), (405, "method_not_allowed"), (400, "invalid_cursor"), (400, "invalid_parameter")]
     {
         let (head, body) = take_response(&mut input);
         let problem: serde_json::Value = serde_json::from_slice(&body).unwrap();

@@ -111,7 +111,9 @@ impl Hub {
         };
         // Registered before the head is read: what is committed meanwhile is kept, so that nothing falls between.
         if let Err(error) = hub.ensure_open(|| self.load(tenant)).await {
-            self.tenants.lock().retain(|_, other| !Arc::ptr_eq(other, &hub) || hub.is_open());
+            // Whoever else waits for it to open opens it next, and must find it in its place.
+            let awaited = |other: &Arc<TenantHub>| hub.is_open() || Arc::strong_count(other) > 2;
+            self.tenants.lock().retain(|_, other| !Arc::ptr_eq(other, &hub) || awaited(other));
             return Err(error);
         }
         if hub.missing_after().is_some() {

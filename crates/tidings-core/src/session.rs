@@ -142,7 +142,7 @@ pub enum Input {
     Page(Arc<Page>),
     /// The log cannot be read.
     Unreadable,
-    /// Live events; everything up to `through` has come.
+    /// Live events; everything up to `through`, and to the last of them, has come.
     Entries {
         /// Ascending.
         entries: Vec<Arc<Entry>>,
@@ -402,6 +402,8 @@ impl Session {
             .filter(|entry| self.subscriptions.want(entry.event()) && self.filter.selects(entry.event()))
             .collect();
         self.put_events(&wanted, Queued::Event);
+        // Events may have come into the mailbox after `through` was looked at.
+        let through = entries.last().map_or(through, |entry| through.max(entry.event().id));
         if through.seq > self.scanned.seq {
             self.scanned = through;
             self.out.push_back(Queued::Advance(through));
@@ -440,10 +442,8 @@ impl Session {
 
     /// Takes back what was not taken yet: events are decided on again from the position.
     fn rewind(&mut self) {
-        self.out.retain(|queued| match queued {
-            Queued::Control(control) => !matches!(control.0, Control::Lagged { .. } | Control::Joined { .. }),
-            _ => false,
-        });
+        let patterns = self.patterns();
+        self.out.retain(|queued| queued.outlasts_rewind(&patterns));
         self.scanned = self.position;
     }
 

@@ -9,7 +9,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -44,6 +44,10 @@ const IDLE: Duration = Duration::from_secs(75);
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 64 * 1024 * 1024;
 
+/// How long a connection without a request stays when the server leaves: a request may be on its way, and would be lost
+/// with it.
+const LAST_CALL: Duration = Duration::from_millis(250);
+
 /// Most streams at once on an HTTP/2 connection.
 const HTTP2_STREAMS: u32 = 256;
 
@@ -55,7 +59,11 @@ pub async fn serve<Io: StreamIo>(
     router: axum::Router,
     guard: ConnectionGuard,
 ) {
-    let Some((ahead, is_http2)) = sniff(&mut io, app.config.limits.header_timeout).await else { return };
+    let sniffed = tokio::select! {
+        sniffed = sniff(&mut io, app.config.limits.header_timeout) => sniffed,
+        () = last_call(&app) => None,
+    };
+    let Some((ahead, is_http2)) = sniffed else { return };
     if is_http2 {
         serve_http2(io, ahead, peer, &app, router).await;
         return;
@@ -70,6 +78,12 @@ pub async fn serve<Io: StreamIo>(
         (tracker, _, None) => tracker,
     };
     linger(tracker.into_inner().0).await;
+}
+
+/// Resolves when the server leaves and nothing more is waited for.
+async fn last_call(app: &App) {
+    app.draining.cancelled().await;
+    tokio::time::sleep(LAST_CALL).await;
 }
 
 /// Closes a connection without a reset overtaking what was just answered: says that nothing more comes, then drops
@@ -197,28 +211,49 @@ impl hyper::service::Service<Request<Incoming>> for BoxedService {
     }
 }
 
+/// The requests of one connection. While one is being answered the next head is not waited for.
+#[derive(Debug, Default)]
+struct Requests {
+    taken_up: AtomicU64,
+    answered: AtomicU64,
+}
+
+impl Requests {
+    fn taken_up(&self) -> u64 {
+        self.taken_up.load(Ordering::Relaxed)
+    }
+
+    fn is_answering(&self) -> bool {
+        self.taken_up() != self.answered.load(Ordering::Relaxed)
+    }
+}
+
 /// An HTTP/1 connection in the library. Resolves to the socket, what was read past the last request, and the takeover
 /// where a handler claimed the connection.
 struct Http1<Io: StreamIo> {
     connection: Option<Library<Io>>,
     socket: Arc<SocketState>,
     claim: Claim,
-    /// Set while a request is being answered; the next head is not waited for then.
-    answering: Arc<AtomicBool>,
+    requests: Arc<Requests>,
+    /// How many requests had been taken up when it was last looked at.
+    taken_up: u64,
     header_timeout: Duration,
     deadline: Pin<Box<Sleep>>,
     /// Bytes that had been read when the last request was taken up.
     heads_end: u64,
     waiting_for_head: bool,
     draining: Pin<Box<WaitForCancellationFutureOwned>>,
-    drained: bool,
+    /// Runs since the server began to leave.
+    last_call: Option<Pin<Box<Sleep>>>,
+    /// Whether the library knows that no further request is taken.
+    is_last: bool,
 }
 
 impl<Io: StreamIo> Http1<Io> {
     fn new(io: Io, ahead: Bytes, peer: SocketAddr, app: &App, router: axum::Router) -> Self {
         let claim = Claim::default();
-        let answering = Arc::new(AtomicBool::new(false));
-        let service = BoxedService(handler(peer, router, claim.clone(), answering.clone()));
+        let requests = Arc::<Requests>::default();
+        let service = BoxedService(handler(peer, router, claim.clone(), requests.clone()));
         let limits = &app.config.limits;
         let header_bytes = limits.header_bytes.max(8 * 1024);
         let tracker = FlushTracker::new(io, ahead);
@@ -234,20 +269,34 @@ impl<Io: StreamIo> Http1<Io> {
             connection: Some(connection),
             socket,
             claim,
-            answering,
+            requests,
+            taken_up: 0,
             header_timeout: limits.header_timeout,
             deadline: Box::pin(tokio::time::sleep(limits.header_timeout)),
             heads_end: 0,
             waiting_for_head: true,
             draining: Box::pin(app.draining.clone().cancelled_owned()),
-            drained: false,
+            last_call: None,
+            is_last: false,
         }
+    }
+
+    /// Whether the request under way, or none, is the last one: the server leaves.
+    fn is_last(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.last_call.is_none() && self.draining.as_mut().poll(cx).is_ready() {
+            self.last_call = Some(Box::pin(tokio::time::sleep(LAST_CALL)));
+        }
+        let Some(last_call) = &mut self.last_call else { return false };
+        self.requests.is_answering() || last_call.as_mut().poll(cx).is_ready()
     }
 
     /// Whether a request head began to arrive and was not complete in time.
     fn head_is_late(&mut self, cx: &mut Context<'_>) -> bool {
         let read = self.socket.bytes_read();
-        if self.answering.load(Ordering::Relaxed) {
+        let taken_up = self.requests.taken_up();
+        if self.requests.is_answering() || taken_up != self.taken_up {
+            // Also where it was answered in the same go, so that only its count tells that there was a request.
+            self.taken_up = taken_up;
             self.heads_end = read;
             self.waiting_for_head = false;
             return false;
@@ -271,11 +320,12 @@ impl<Io: StreamIo> Future for Http1<Io> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let Some(mut library) = this.connection.take() else { return Poll::Pending };
-        if !this.drained && this.draining.as_mut().poll(cx).is_ready() {
-            this.drained = true;
+        let mut ended = library.poll_without_shutdown(cx).is_ready();
+        if !ended && !this.is_last && this.is_last(cx) {
+            this.is_last = true;
             Pin::new(&mut library).graceful_shutdown();
+            ended = library.poll_without_shutdown(cx).is_ready();
         }
-        let ended = library.poll_without_shutdown(cx).is_ready();
         let claimed = this.claim.is_claimed() && this.socket.is_flushed();
         if claimed || ended || this.head_is_late(cx) {
             return Poll::Ready(this.leave(library));
@@ -285,14 +335,14 @@ impl<Io: StreamIo> Future for Http1<Io> {
     }
 }
 
-fn handler(peer: SocketAddr, router: axum::Router, claim: Claim, answering: Arc<AtomicBool>) -> Handler {
+fn handler(peer: SocketAddr, router: axum::Router, claim: Claim, requests: Arc<Requests>) -> Handler {
     Box::new(move |request| {
-        answering.store(true, Ordering::Relaxed);
-        let (answer, answering) =
-            (answer(router.clone(), request, peer, Some(claim.clone())), answering.clone());
+        requests.taken_up.fetch_add(1, Ordering::Relaxed);
+        let (answer, requests) =
+            (answer(router.clone(), request, peer, Some(claim.clone())), requests.clone());
         Box::pin(async move {
             let response = answer.await;
-            answering.store(false, Ordering::Relaxed);
+            requests.answered.fetch_add(1, Ordering::Relaxed);
             response
         })
     })

@@ -19,6 +19,9 @@ use crate::routes;
 /// try (TCP's retransmission of the first segment).
 const BACKLOG: i32 = 4_096;
 
+/// How long a listener is still accepted from when the server leaves.
+const HELD: Duration = Duration::from_millis(20);
+
 /// Files that connections must leave for everything else.
 const RESERVED_FILES: usize = 128;
 
@@ -105,15 +108,20 @@ impl Server {
 }
 
 async fn accept(listener: TcpListener, app: Arc<App>, router: axum::Router, slots: Arc<Slots>) {
-    loop {
-        let accepted = tokio::select! {
-            () = app.draining.cancelled() => return,
-            accepted = next(&listener, &app, &slots) => accepted,
-        };
-        if let Some((stream, peer, guard)) = accepted {
-            app.tasks.spawn(connection::serve(stream, peer, app.clone(), router.clone(), guard));
+    let accepting = async {
+        loop {
+            if let Some((stream, peer, guard)) = next(&listener, &app, &slots).await {
+                app.tasks.spawn(connection::serve(stream, peer, app.clone(), router.clone(), guard));
+            }
         }
+    };
+    tokio::pin!(accepting);
+    tokio::select! {
+        () = app.draining.cancelled() => {}
+        () = &mut accepting => {}
     }
+    // Who has connected already is answered: closing the listener would reset what the kernel holds.
+    let _ = tokio::time::timeout(HELD, accepting).await;
 }
 
 /// Options of every connection. Where one cannot be set the connection is gone, and reading will say so.

@@ -124,8 +124,9 @@ impl Bench<'_> {
         }
         if self.plan.has(Part::FanOut) || self.plan.has(Part::Publish) {
             let server = self.server()?;
+            // Before the load: after it, the server still trims what was published.
+            report.disk_syncs_per_second = Some(durable::disk(self.plan, &server.workspace)?);
             self.load(server.dial()?, &server.target, Some(server.pid()), report)?;
-            report.disk_syncs_per_second = Some(durable::disk(&server.workspace)?);
         }
         if self.begins(Part::Resume, "coming back") {
             report.resume = Some(resume::measure(self.plan, self.server()?, &channel())?);

@@ -23,7 +23,7 @@ const UNKNOWN: &str = "0000000000001.VVVVVVV";
 
 /// When the connection is cut.
 #[derive(Debug, Clone, Copy)]
-pub enum Cut {
+pub(crate) enum Cut {
     /// After so many items.
     After(usize),
     /// So many items after a `$subscribed`.
@@ -32,13 +32,13 @@ pub enum Cut {
 
 /// What a client came to.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Tally {
-    pub cuts: usize,
+pub(crate) struct Tally {
+    pub(crate) cuts: usize,
     /// Between `$subscribed` and `$joined`.
-    pub cuts_between: usize,
-    pub backfilled: usize,
-    pub dropped: usize,
-    pub applied: usize,
+    pub(crate) cuts_between: usize,
+    pub(crate) backfilled: usize,
+    pub(crate) dropped: usize,
+    pub(crate) applied: usize,
 }
 
 /// Everything after `from` up to `to` is held.
@@ -55,7 +55,7 @@ struct Pending {
     held: Option<Stretch>,
 }
 
-pub struct Joiner<'a> {
+pub(crate) struct Joiner<'a> {
     transport: Transport,
     target: &'a Target,
     source: &'a Source,
@@ -70,7 +70,7 @@ pub struct Joiner<'a> {
     group: Option<Vec<&'static str>>,
     had: HashSet<Seq>,
     asked: Vec<JoinHandle<()>>,
-    pub tally: Tally,
+    pub(crate) tally: Tally,
 }
 
 fn known(name: &str) -> &'static str {
@@ -95,7 +95,7 @@ impl std::fmt::Debug for Joiner<'_> {
 }
 
 impl<'a> Joiner<'a> {
-    pub fn new(transport: Transport, target: &'a Target, source: &'a Source) -> Self {
+    pub(crate) fn new(transport: Transport, target: &'a Target, source: &'a Source) -> Self {
         Self {
             transport,
             target,
@@ -114,14 +114,14 @@ impl<'a> Joiner<'a> {
     }
 
     /// Chooses the channels of its first stream, and where they begin.
-    pub fn begin(&mut self, rng: &mut StdRng) {
+    pub(crate) fn begin(&mut self, rng: &mut StdRng) {
         let count = rng.random_range(1..=3);
         self.joined = BUSY.into_iter().choose_multiple(rng, count).into_iter().map(|name| (name, None)).collect();
         self.since = rng.random_bool(0.5).then(|| self.source.recent(rng));
     }
 
     /// Opens the stream with the cursor, then adds again what had not been joined.
-    pub async fn open(&mut self, rng: &mut StdRng) {
+    pub(crate) async fn open(&mut self, rng: &mut StdRng) {
         if self.stream.is_some() {
             return;
         }
@@ -140,7 +140,7 @@ impl<'a> Joiner<'a> {
     }
 
     /// Adds one to three channels, each beginning somewhere; perhaps one that is there, with an earlier `since`.
-    pub async fn add_some(&mut self, rng: &mut StdRng) {
+    pub(crate) async fn add_some(&mut self, rng: &mut StdRng) {
         let count = rng.random_range(1..=3);
         let free = BUSY.into_iter().chain([RARE]).filter(|name| !self.pending.contains_key(name));
         let mut added = Vec::new();
@@ -193,13 +193,13 @@ impl<'a> Joiner<'a> {
         }));
     }
 
-    pub async fn read(&mut self, items: usize) {
+    pub(crate) async fn read(&mut self, items: usize) {
         for _ in 0..items {
             self.step().await;
         }
     }
 
-    pub async fn read_and_cut(&mut self, cut: Cut) {
+    pub(crate) async fn read_and_cut(&mut self, cut: Cut) {
         match cut {
             Cut::After(items) => self.read(items).await,
             Cut::AfterSubscribed(items) => {
@@ -227,13 +227,13 @@ impl<'a> Joiner<'a> {
         }
     }
 
-    pub async fn read_until_joined(&mut self) {
+    pub(crate) async fn read_until_joined(&mut self) {
         while !self.pending.is_empty() {
             self.step().await;
         }
     }
 
-    pub async fn read_past(&mut self, goal: Seq) {
+    pub(crate) async fn read_past(&mut self, goal: Seq) {
         while self.cursor.is_none_or(|cursor| cursor.seq < goal) {
             self.step().await;
         }
@@ -376,7 +376,7 @@ impl<'a> Joiner<'a> {
     }
 
     /// Everything of each channel from where it began was had.
-    pub fn check(&self, goal: Seq) {
+    pub(crate) fn check(&self, goal: Seq) {
         for (name, held) in &self.joined {
             let held = held.unwrap();
             assert!(held.to >= goal);

@@ -1,4 +1,4 @@
 //! A client that adds channels to live streams, and the events that it follows.
 
-pub mod client;
-pub mod source;
+pub(crate) mod client;
+pub(crate) mod source;

@@ -15,8 +15,8 @@ use tidings_acceptance::wait::until;
 use tidings_protocol::{Cursor, Seq};
 
 /// Channels with many events, and one with few: whoever begins at its start need not read for ever.
-pub const BUSY: [&str; 8] = ["c:0", "c:1", "c:2", "c:3", "d:0", "d:1", "d:2", "d:3"];
-pub const RARE: &str = "rare";
+pub(crate) const BUSY: [&str; 8] = ["c:0", "c:1", "c:2", "c:3", "d:0", "d:1", "d:2", "d:3"];
+pub(crate) const RARE: &str = "rare";
 /// One event in so many is on the rare channel.
 const RARITY: u32 = 50;
 /// How many of the last events cursors are taken from.
@@ -24,38 +24,38 @@ const RECENT: usize = 400;
 
 /// What was published, in order.
 #[derive(Debug, Default)]
-pub struct Source(Mutex<Vec<Published>>);
+pub(crate) struct Source(Mutex<Vec<Published>>);
 
 /// One event.
 #[derive(Debug, Clone)]
-pub struct Published {
-    pub id: Cursor,
-    pub channels: Vec<&'static str>,
+pub(crate) struct Published {
+    pub(crate) id: Cursor,
+    pub(crate) channels: Vec<&'static str>,
 }
 
 impl Source {
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.lock().unwrap().len()
     }
 
     /// Everything up to here is known.
-    pub fn head(&self) -> Seq {
+    pub(crate) fn head(&self) -> Seq {
         self.0.lock().unwrap().last().unwrap().id.seq
     }
 
-    pub async fn has(&self, count: usize) {
+    pub(crate) async fn has(&self, count: usize) {
         until(Duration::from_secs(30), "events to flow", async || (self.len() >= count).then_some(())).await;
     }
 
     /// The cursor of one of the last events.
-    pub fn recent(&self, rng: &mut StdRng) -> Cursor {
+    pub(crate) fn recent(&self, rng: &mut StdRng) -> Cursor {
         let events = self.0.lock().unwrap();
         let from = events.len().saturating_sub(RECENT);
         events[from..].choose(rng).unwrap().id
     }
 
     /// The ids of a channel's events after `from` up to `to`.
-    pub fn on(&self, channel: &str, from: Seq, to: Seq) -> Vec<Seq> {
+    pub(crate) fn on(&self, channel: &str, from: Seq, to: Seq) -> Vec<Seq> {
         let events = self.0.lock().unwrap();
         let begin = events.partition_point(|event| event.id.seq <= from);
         let wanted = events[begin..].iter().take_while(|event| event.id.seq <= to);
@@ -77,7 +77,7 @@ fn draw(rng: &mut StdRng) -> Vec<&'static str> {
 }
 
 /// Publishes until it is told to stop, one batch after the other, so that the record has no holes.
-pub async fn publish(target: Target, source: Arc<Source>, stop: Arc<AtomicBool>, mut rng: StdRng) {
+pub(crate) async fn publish(target: Target, source: Arc<Source>, stop: Arc<AtomicBool>, mut rng: StdRng) {
     let mut lane = Lane::new(&target);
     while !stop.load(Ordering::SeqCst) {
         let drawn: Vec<_> = (0..rng.random_range(1..=4)).map(|_| draw(&mut rng)).collect();

@@ -89,7 +89,9 @@ async fn record() -> Run {
     attempts.extend(publish(&target, 1 + EVENTS / 2).await);
     let numbers = attempts
         .iter()
-        .map(|attempt| (attempt.outcome.id().expect("an acknowledged publish").to_string(), attempt.numbers[0]))
+        .map(|attempt| {
+            (attempt.outcome.id().expect("an acknowledged publish").to_string(), attempt.numbers[0])
+        })
         .collect();
     let records = Records::new(attempts, &history(&target, &["*"], None).await);
     set_goal.send_replace(records.head());
@@ -108,11 +110,15 @@ async fn publish(target: &Target, first: u64) -> Vec<Attempt> {
 /// The recorder has seen everything: what it saw makes the very files that are there.
 fn compare_with_the_files(run: &Run) {
     let root = run.server.scratch().canonicalize().unwrap();
-    let disk = after_cut(&run.entries, run.entries.len(), &root, Uncovered::Kept, &mut StdRng::seed_from_u64(0));
+    let disk =
+        after_cut(&run.entries, run.entries.len(), &root, Uncovered::Kept, &mut StdRng::seed_from_u64(0));
     for name in ["tidings.db", "tidings.db-wal"] {
         let path = root.join("data").join(name);
         let found = std::fs::read(&path).unwrap();
-        assert!(disk.files.get(&path).is_some_and(|played| *played == found), "{name} differs from what was recorded");
+        assert!(
+            disk.files.get(&path).is_some_and(|played| *played == found),
+            "{name} differs from what was recorded"
+        );
     }
 }
 
@@ -132,7 +138,8 @@ async fn start_on(run: &Run, disk: &Disk, known: &[&str], after: &str, what: &st
     disk.restore(&root.join("data"), &server.data_dir());
     server.run().await;
     let target = run.target.at(server.address());
-    let answer = tidings_acceptance::http::ask(&target, "GET", "/v1/history?channel=*&limit=1", None).await.unwrap();
+    let answer =
+        tidings_acceptance::http::ask(&target, "GET", "/v1/history?channel=*&limit=1", None).await.unwrap();
     assert_eq!(answer.status(), 200, "{what}: the key is gone: {}", answer.json());
     let events = history(&target, &["*"], None).await;
     check_events(run, &events, known, what);

@@ -64,10 +64,18 @@ enum Subject {
 }
 
 /// Plays the record back up to `cut`. `root` was there before.
-pub(crate) fn after_cut(entries: &[Entry], cut: usize, root: &Path, fate: Uncovered, random: &mut StdRng) -> Disk {
+pub(crate) fn after_cut(
+    entries: &[Entry],
+    cut: usize,
+    root: &Path,
+    fate: Uncovered,
+    random: &mut StdRng,
+) -> Disk {
     let changes = changes(&entries[..cut]);
-    let last = changes.iter().rposition(|change| !change.covered && matches!(change.what, What::Bytes { .. }));
-    let mut disk = Disk { uncovered: changes.iter().filter(|change| !change.covered).count(), ..Disk::default() };
+    let last =
+        changes.iter().rposition(|change| !change.covered && matches!(change.what, What::Bytes { .. }));
+    let mut disk =
+        Disk { uncovered: changes.iter().filter(|change| !change.covered).count(), ..Disk::default() };
     disk.directories.insert(root.to_owned());
     let (mut names, mut inodes) = (BTreeMap::new(), HashMap::<usize, Vec<u8>>::new());
     for (index, change) in changes.iter().enumerate() {

@@ -11,7 +11,9 @@ use tidings_acceptance::http::ask;
 use tidings_acceptance::poll::history;
 use tidings_acceptance::publish::{Attempt, Load};
 use tidings_acceptance::wait::within;
-use tidings_acceptance::{Ask, Follower, Lane, Outcome, Records, Server, ServerOptions, Target, Transport, report};
+use tidings_acceptance::{
+    Ask, Follower, Lane, Outcome, Records, Server, ServerOptions, Target, Transport, report,
+};
 
 use crate::disk::{Uncovered, after_cut};
 use crate::recording::{self, Entry};
@@ -19,7 +21,8 @@ use crate::shim::Shim;
 use crate::{ALONE, check_integrity, make};
 
 /// Which call fails, counted from when the disk begins to be bad; `+`: and every one after it.
-const FAULTS: [&str; 8] = ["sync:1", "sync:2", "sync:5", "sync:1+", "write:1", "write:4", "write:9", "write:3+"];
+const FAULTS: [&str; 8] =
+    ["sync:1", "sync:2", "sync:5", "sync:1+", "write:1", "write:4", "write:9", "write:3+"];
 /// The fault may strike work that nobody waits for, the copying of the log: then it is tried again.
 const TRIES: usize = 5;
 
@@ -47,8 +50,9 @@ async fn one_fault(fault: &str) -> usize {
     let target = server.master().await;
     server.run().await;
     let (set_goal, goal) = goal();
-    let mut followers =
-        Vec::from(Transport::ALL.map(|transport| Follower::start(&target, transport, &Ask::of(&["power:*"]), &goal)));
+    let mut followers = Vec::from(
+        Transport::ALL.map(|transport| Follower::start(&target, transport, &Ask::of(&["power:*"]), &goal)),
+    );
     for follower in &mut followers {
         within(Duration::from_secs(10), "a subscriber to join", follower.opened(1)).await;
     }
@@ -64,12 +68,19 @@ async fn one_fault(fault: &str) -> usize {
     let before = expect_only_acknowledged(&target, &attempts, &followers).await;
 
     // The process ends, in order or not, and the disk is good again.
-    if fault.ends_with('+') { server.kill().await } else { server.stop().await }
+    if fault.ends_with('+') {
+        server.kill().await
+    } else {
+        server.stop().await
+    }
     server.options = server.options.clone().variable("RECORD_FAIL", "sync:0");
     server.run().await;
     let again = Load::start(&target, 4, 1_000, 10_001, 50, &make());
     attempts.extend(within(Duration::from_secs(60), "publishers after the restart", again.done()).await);
-    assert!(attempts.iter().rev().take(50).all(|attempt| attempt.outcome.id().is_some()), "{fault}: it works again");
+    assert!(
+        attempts.iter().rev().take(50).all(|attempt| attempt.outcome.id().is_some()),
+        "{fault}: it works again"
+    );
     let records = Records::new(attempts, &history(&target, &["*"], None).await);
     set_goal.send_replace(records.head());
     let journals = finish_all(followers, Duration::from_secs(30)).await;
@@ -105,7 +116,8 @@ async fn check_refusals(target: &Target) {
     assert_eq!(ask(target, "GET", "/healthz", None).await.unwrap().status(), 200);
     let mut socket = tidings_acceptance::ws::Ws::open(target, &Ask::of(&["power:*"])).await.unwrap();
     socket.send(&json!({"op": "publish", "ref": 1, "events": [make()(5_001)]})).await.unwrap();
-    let answer = within(Duration::from_secs(10), "an answer on the WebSocket", socket.answer()).await.unwrap();
+    let answer =
+        within(Duration::from_secs(10), "an answer on the WebSocket", socket.answer()).await.unwrap();
     assert_eq!(answer["error"]["code"], "storage_failed", "{answer}");
 }
 
@@ -123,14 +135,21 @@ async fn expect_only_acknowledged(target: &Target, attempts: &[Attempt], followe
     // A session that is opened now comes behind everything that was told to those that are open.
     let last = attempts.iter().filter_map(|attempt| attempt.outcome.id()).max().unwrap();
     for transport in [Transport::Sse, Transport::Ws] {
-        let mut late = tidings_acceptance::Subscription::open(transport, target, &Ask::of(&["*"]).since(last)).await.unwrap();
+        let mut late =
+            tidings_acceptance::Subscription::open(transport, target, &Ask::of(&["*"]).since(last))
+                .await
+                .unwrap();
         let ready = within(Duration::from_secs(10), "a late stream", late.next()).await.unwrap();
         let data = format!("{ready:?}");
         assert!(data.contains(&last.to_string()), "the head is the last acknowledged event: {data}");
     }
     for follower in followers {
         let count = follower.seen().numbers().count();
-        assert!(count <= acknowledged.len(), "{count} events were shown, {} acknowledged", acknowledged.len());
+        assert!(
+            count <= acknowledged.len(),
+            "{count} events were shown, {} acknowledged",
+            acknowledged.len()
+        );
     }
     acknowledged.len()
 }

@@ -35,7 +35,8 @@ fn receipts(sent: &[u8]) -> Vec<String> {
         return Vec::new();
     }
     let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-    let body: Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("an answer cut in two ({error}): {text}"));
+    let body: Value =
+        serde_json::from_str(body).unwrap_or_else(|error| panic!("an answer cut in two ({error}): {text}"));
     let events = body["events"].as_array().expect("receipts");
     events.iter().map(|event| event["id"].as_str().expect("an id").to_owned()).collect()
 }
@@ -43,7 +44,8 @@ fn receipts(sent: &[u8]) -> Vec<String> {
 /// SQLite's own opinion of the file, after whatever recovery it needs.
 fn check_integrity(data_dir: &Path) {
     let connection = rusqlite::Connection::open(data_dir.join("tidings.db")).expect("the database");
-    let verdict: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("a verdict");
+    let verdict: String =
+        connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("a verdict");
     assert_eq!(verdict, "ok");
     let mut broken = connection.prepare("PRAGMA foreign_key_check").expect("a check");
     assert!(!broken.exists([]).expect("a verdict"), "rows that refer to nothing");

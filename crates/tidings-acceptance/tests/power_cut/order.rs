@@ -84,9 +84,13 @@ impl WriteAhead {
     }
 
     fn expect_durable(&self, n: u64, place: usize, what: &str) {
-        let committed = *self.committed.get(&n).unwrap_or_else(|| panic!("{n} was {what} and never committed"));
+        let committed =
+            *self.committed.get(&n).unwrap_or_else(|| panic!("{n} was {what} and never committed"));
         let covered = self.syncs.iter().any(|(begin, end)| *begin > committed && *end < place);
-        assert!(covered, "{n} was {what} at {place}, committed at {committed}, with no finished sync between");
+        assert!(
+            covered,
+            "{n} was {what} at {place}, committed at {committed}, with no finished sync between"
+        );
     }
 }
 

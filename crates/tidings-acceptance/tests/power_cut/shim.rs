@@ -18,7 +18,9 @@ impl Shim {
         let shim = Self { outside: tempfile::tempdir().expect("a temporary directory") };
         let mut server = Server::prepare(options);
         let root = server.scratch().canonicalize().expect("the server's home");
-        let set = |options: ServerOptions, name: &str, path: &Path| options.variable(name, &path.display().to_string());
+        let set = |options: ServerOptions, name: &str, path: &Path| {
+            options.variable(name, &path.display().to_string())
+        };
         let mut options = server.options.clone();
         options = set(options, "LD_PRELOAD", library());
         options = set(options, "RECORD_ROOT", &root);
@@ -53,9 +55,17 @@ fn library() -> &'static Path {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/shim/record.c");
         let built = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("record-{}.so", std::process::id()));
         let mut compiler = Command::new("cc");
-        compiler.args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"]).arg(&built).arg(source).args(["-ldl", "-lpthread"]);
+        compiler
+            .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
+            .arg(&built)
+            .arg(source)
+            .args(["-ldl", "-lpthread"]);
         let output = compiler.output().expect("a C compiler (cc)");
-        assert!(output.status.success(), "the shim does not compile:\n{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "the shim does not compile:\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         built
     })
 }

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
-pub mod strict;
+pub(crate) mod strict;
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -14,41 +14,41 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 /// How long anything may take.
-pub const PATIENCE: Duration = Duration::from_secs(15);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A connection and everything that came over it.
-pub struct Wire {
-    pub stream: TcpStream,
-    pub seen: Vec<u8>,
+pub(crate) struct Wire {
+    pub(crate) stream: TcpStream,
+    pub(crate) seen: Vec<u8>,
 }
 
 /// How a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum End {
     Closed,
     Reset,
 }
 
 impl Wire {
-    pub async fn open(address: SocketAddr) -> Self {
+    pub(crate) async fn open(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();
         Self { stream, seen: Vec::new() }
     }
 
     /// The same with little room for what comes.
-    pub async fn narrow(address: SocketAddr) -> Self {
+    pub(crate) async fn narrow(address: SocketAddr) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(8 * 1024).unwrap();
         Self { stream: socket.connect(address).await.unwrap(), seen: Vec::new() }
     }
 
-    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).await.unwrap();
     }
 
     /// One byte after the other, each in a segment of its own.
-    pub async fn send_bytewise(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(crate) async fn send_bytewise(&mut self, bytes: impl AsRef<[u8]>) {
         for byte in bytes.as_ref() {
             self.send([*byte]).await;
             tokio::task::yield_now().await;
@@ -56,12 +56,12 @@ impl Wire {
     }
 
     /// No more will be sent.
-    pub async fn finish(&mut self) {
+    pub(crate) async fn finish(&mut self) {
         self.stream.shutdown().await.unwrap();
     }
 
     /// Reads until these bytes have come, which nothing before may hold.
-    pub async fn read_until(&mut self, text: &str) {
+    pub(crate) async fn read_until(&mut self, text: &str) {
         let mut looked = 0;
         let reading = async {
             while !self.seen[looked..].windows(text.len()).any(|window| window == text.as_bytes()) {
@@ -75,7 +75,7 @@ impl Wire {
     }
 
     /// Reads until the server ends the connection.
-    pub async fn read_to_end(&mut self) -> End {
+    pub(crate) async fn read_to_end(&mut self) -> End {
         let reading = async {
             loop {
                 match self.stream.read_buf(&mut self.seen).await {
@@ -93,7 +93,7 @@ impl Wire {
     }
 
     /// Closes with a reset.
-    pub fn reset(self) {
+    pub(crate) fn reset(self) {
         self.stream.set_zero_linger().unwrap();
     }
 
@@ -104,16 +104,16 @@ impl Wire {
 }
 
 /// The text of a request without a body.
-pub fn get(target: &Target, path: &str) -> String {
+pub(crate) fn get(target: &Target, path: &str) -> String {
     head(target, "GET", path, "1.1", "")
 }
 
 /// The text of a request's head.
-pub fn head(target: &Target, method: &str, path: &str, version: &str, more: &str) -> String {
+pub(crate) fn head(target: &Target, method: &str, path: &str, version: &str, more: &str) -> String {
     let Target { address, key } = target;
     format!("{method} {path} HTTP/{version}\r\nhost: {address}\r\nauthorization: Bearer {key}\r\n{more}\r\n")
 }
 
 /// What makes a request an upgrade (RFC 6455, 1.3, with its own example key).
-pub const UPGRADE: &str = "connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-pub const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+pub(crate) const UPGRADE: &str = "connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+pub(crate) const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";

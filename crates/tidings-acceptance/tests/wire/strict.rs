@@ -4,14 +4,14 @@ use tidings_protocol::{sse, ws};
 
 /// A response's head.
 #[derive(Debug)]
-pub struct Head {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
+pub(crate) struct Head {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
 }
 
 impl Head {
     /// The only value of a header.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.iter().filter(|(found, _)| found == name).map(|(_, value)| value.as_str());
         let value = values.next();
         assert!(values.next().is_none(), "{name} stands twice: {self:?}");
@@ -24,13 +24,15 @@ fn is_token(text: &str) -> bool {
 }
 
 /// Takes a head off the front.
-pub fn take_head(input: &mut &[u8]) -> Head {
+pub(crate) fn take_head(input: &mut &[u8]) -> Head {
     let end = input.windows(4).position(|window| window == b"\r\n\r\n").expect("the end of a head");
     let text = std::str::from_utf8(&input[..end]).expect("a head in ASCII");
     *input = &input[end + 4..];
     let mut lines = text.split("\r\n");
     let line = lines.next().unwrap();
-    let rest = line.strip_prefix("HTTP/1.1 ").unwrap_or_else(|| panic!("a status line, not {line:?}"));
+    // To a request in HTTP/1.0 an answer may be in either.
+    let rest = line.strip_prefix("HTTP/1.1 ").or_else(|| line.strip_prefix("HTTP/1.0 "));
+    let rest = rest.unwrap_or_else(|| panic!("a status line, not {line:?}"));
     let (status, reason) = rest.split_once(' ').expect("a status and a reason");
     assert!(status.len() == 3 && reason.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{line:?}");
     let headers = lines.map(|line| {
@@ -45,7 +47,7 @@ pub fn take_head(input: &mut &[u8]) -> Head {
 }
 
 /// Takes a whole response with a length off the front.
-pub fn take_response(input: &mut &[u8]) -> (Head, Vec<u8>) {
+pub(crate) fn take_response(input: &mut &[u8]) -> (Head, Vec<u8>) {
     let head = take_head(input);
     let length: usize = head.header("content-length").expect("a length").parse().unwrap();
     assert!(input.len() >= length, "{head:?}: the body is short");
@@ -55,7 +57,7 @@ pub fn take_response(input: &mut &[u8]) -> (Head, Vec<u8>) {
 }
 
 /// Takes a chunked body, or as much of it as there is, off the front: its payload, and whether it has ended.
-pub fn take_chunks(input: &mut &[u8]) -> (Vec<u8>, bool) {
+pub(crate) fn take_chunks(input: &mut &[u8]) -> (Vec<u8>, bool) {
     let mut payload = Vec::new();
     while !input.is_empty() {
         let end = input.windows(2).position(|window| window == b"\r\n").expect("the end of a chunk's size");
@@ -74,7 +76,7 @@ pub fn take_chunks(input: &mut &[u8]) -> (Vec<u8>, bool) {
 }
 
 /// The names of an event stream's blocks, `retry` for a delay and `:` for a comment; no byte may be left over.
-pub fn blocks(payload: &[u8]) -> Vec<String> {
+pub(crate) fn blocks(payload: &[u8]) -> Vec<String> {
     let (mut decoder, mut input, mut names) = (sse::Decoder::default(), payload, Vec::new());
     while let Some(item) = decoder.decode(&mut input).unwrap() {
         names.push(match item {
@@ -89,7 +91,7 @@ pub fn blocks(payload: &[u8]) -> Vec<String> {
 }
 
 /// The messages of a WebSocket: the text of each, `close N` for a close.
-pub fn messages(mut input: &[u8]) -> Vec<String> {
+pub(crate) fn messages(mut input: &[u8]) -> Vec<String> {
     let mut decoder = ws::Decoder::new(ws::Role::Client, ws::Limits::default());
     let mut said = Vec::new();
     while let Some(message) = decoder.decode(&mut input).unwrap() {

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tidings_protocol::control::{Control, Reset, ResetReason};
-use tidings_protocol::{Cursor, ErrorCode, Pattern};
+use tidings_protocol::{Cursor, ErrorCode, Pattern, Seq};
 
 use super::output::Queued;
 use super::subscriptions::Resets;
@@ -214,19 +214,18 @@ impl Session {
         }
         self.joining = Some(joining);
         self.out.push_back(Queued::AdvanceJoin(page.scanned_to));
-        let done = page.scanned_to.seq >= page.head.seq;
-        self.read_joining_after(if done { self.scanned.max(page.scanned_to) } else { page.scanned_to });
+        // A page that was shared may be older than the position, and end before it.
+        self.read_joining_after(page.scanned_to);
     }
 
     fn note_group_resets(&mut self, group: &mut Group, page: &Page) {
         for trimmed in &page.trimmed {
             let (pattern, through) = (&trimmed.pattern, trimmed.through);
+            // The gap of a pattern that is no single channel is news when it is seen again.
+            let known = pattern.as_exact().is_some() && through.seq <= group.forgiven.of(pattern);
             if group.forgives_gaps {
-                // The gap of a pattern that is no single channel is news when it is seen again.
-                if pattern.as_exact().is_some() {
-                    group.forgiven.note(pattern, through.seq);
-                }
-            } else if through.seq > group.forgiven.of(pattern) && group.resets.note(pattern, through.seq) {
+                group.forgiven.note(pattern, through.seq);
+            } else if !known && group.resets.note(pattern, through.seq) {
                 let channels = vec![pattern.clone()];
                 let reset = Reset { reason: ResetReason::Expired, channels, through: Some(through) };
                 self.control(Control::Reset(reset), false);
@@ -246,7 +245,7 @@ impl Session {
                     && !group.resets.cover(channel, seq)
             })
             && self.filter.selects(event)
-            && !self.subscriptions.want(event)
+            && !self.subscriptions.has_covered(event)
     }
 
     /// Called as a control is taken: with `$joined` the group is part of the stream, and the next begins.
@@ -257,9 +256,10 @@ impl Session {
         let Some(mut joining) = self.joining.take() else { return };
         if let Some(group) = joining.groups.pop_front() {
             for pattern in &group.patterns {
-                self.subscriptions.add(pattern, group.from.seq.max(group.forgiven.of(pattern)));
+                let begin = pattern.as_exact().map_or(Seq::ZERO, |_| group.forgiven.of(pattern));
+                self.subscriptions.add(pattern, group.from.seq.max(begin));
             }
-            self.subscriptions.take_over_resets(group.resets);
+            self.subscriptions.take_over_resets(group.resets, group.forgiven);
         }
         self.joining = Some(joining);
         self.begin_group();

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use tidings_protocol::control::Control;
-use tidings_protocol::{Cursor, EndReason};
+use tidings_protocol::control::{Control, Reset, ResetReason};
+use tidings_protocol::{Cursor, EndReason, Pattern};
 
 use super::Session;
 use crate::entry::Entry;
@@ -67,6 +67,20 @@ impl Queued {
             _ => false,
         }
     }
+
+    /// Whether it is said even though events are decided on again, for `patterns` alone: controls are, but for those
+    /// that go with events, and for gaps of channels that are gone.
+    pub(super) fn outlasts_rewind(&self, patterns: &[Pattern]) -> bool {
+        let Self::Control(control) = self else { return false };
+        match &control.0 {
+            Control::Lagged { .. } | Control::Joined { .. } => false,
+            Control::Reset(Reset { reason: ResetReason::Expired, channels, .. }) => {
+                let concerns = |gap: &Pattern| patterns.iter().any(|own| own.covers(gap) || gap.covers(own));
+                channels.iter().any(concerns)
+            }
+            _ => true,
+        }
+    }
 }
 
 impl Session {
@@ -76,7 +90,7 @@ impl Session {
             return Some(match self.out.pop_front()? {
                 Queued::Advance(to) => {
                     self.position = self.position.max(to);
-                    self.subscriptions.forget_resets(self.position.seq);
+                    self.subscriptions.pass_resets(self.position.seq);
                     continue;
                 }
                 Queued::AdvanceJoin(to) => {

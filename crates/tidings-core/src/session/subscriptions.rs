@@ -32,10 +32,21 @@ impl Resets {
         self.0.iter().any(|(pattern, through)| seq <= *through && pattern.matches(channel))
     }
 
-    /// Gaps that end at or before `seq` no longer matter.
-    pub(super) fn forget(&mut self, seq: Seq) {
-        if !self.0.is_empty() {
-            self.0.retain(|(_, through)| *through > seq);
+    /// Takes out the gaps that end at or before `seq`.
+    fn take_until(&mut self, seq: Seq) -> Self {
+        if self.0.is_empty() {
+            return Self::default();
+        }
+        let (past, ahead) = std::mem::take(&mut self.0).into_iter().partition(|(_, through)| *through <= seq);
+        self.0 = ahead;
+        Self(past)
+    }
+
+    /// Past so many, one gap stands for all.
+    fn bound(&mut self, most: usize) {
+        if self.0.len() > most {
+            let through = self.0.iter().map(|(_, through)| *through).max().unwrap_or_default();
+            self.0 = vec![(Pattern::All, through)];
         }
     }
 
@@ -55,7 +66,13 @@ pub struct Subscriptions {
     resets: Resets,
     /// Gaps of channels before which a wide subscription begins.
     forgiven: Resets,
+    /// Gaps that lie behind: the subscriptions have not covered what is in them.
+    past: Resets,
 }
+
+/// Most gaps that are remembered once they lie behind. Past that, an event may be given again to a channel that is
+/// added; it is never left out for having been given when it was not.
+const PAST_GAPS: usize = 64;
 
 impl Subscriptions {
     pub(super) fn new(patterns: &[Pattern], from: Seq) -> Self {
@@ -122,6 +139,13 @@ impl Subscriptions {
         event.channels().any(|channel| self.takes(channel, seq) && !self.resets.cover(channel, seq))
     }
 
+    /// Whether the event, at or before the position, was given by one of the subscriptions.
+    pub(super) fn has_covered(&self, event: &Event) -> bool {
+        let seq = event.id.seq;
+        let lost = |channel| self.resets.cover(channel, seq) || self.past.cover(channel, seq);
+        event.channels().any(|channel| self.takes(channel, seq) && !lost(channel))
+    }
+
     fn takes(&self, channel: &ChannelName, seq: Seq) -> bool {
         let exact = match &*self.exact {
             [(only, from)] => only == channel && *from < seq,
@@ -143,6 +167,9 @@ impl Subscriptions {
     /// Takes the gap for what "from the oldest retained event" means: the channel begins after it. Where the gap is no
     /// single channel's, others of the pattern may begin earlier, so that it is news when it is seen again.
     pub(super) fn forgive(&mut self, pattern: &Pattern, through: Seq) {
+        if !self.wide.is_empty() {
+            self.past.note(pattern, through);
+        }
         let Some(name) = pattern.as_exact() else { return };
         if let Ok(at) = self.find(name) {
             self.exact[at].1 = self.exact[at].1.max(through);
@@ -157,13 +184,18 @@ impl Subscriptions {
         self.forgiven = Resets::default();
     }
 
-    pub(super) fn forget_resets(&mut self, seq: Seq) {
-        self.resets.forget(seq);
-        self.forgiven.forget(seq);
+    /// The position has moved to `seq`.
+    pub(super) fn pass_resets(&mut self, seq: Seq) {
+        let past = self.resets.take_until(seq);
+        self.past.take_over(past);
+        self.past.bound(PAST_GAPS);
+        self.forgiven.take_until(seq);
     }
 
-    pub(super) fn take_over_resets(&mut self, resets: Resets) {
+    /// Takes over what was told to, and what was forgiven of, channels that are added.
+    pub(super) fn take_over_resets(&mut self, resets: Resets, forgiven: Resets) {
         self.resets.take_over(resets);
+        self.past.take_over(forgiven);
     }
 
     fn find(&self, name: &ChannelName) -> Result<usize, usize> {

@@ -25,7 +25,7 @@ use crate::check;
 const CLIENTS: usize = 4;
 
 /// How often the drain looks again before it calls a stream stuck.
-const PATIENCE: usize = 400;
+const PATIENCE: usize = 5_000;
 
 pub(crate) struct Run<'a> {
     world: World,
@@ -353,7 +353,8 @@ impl Run<'_> {
             tokio::time::advance(Duration::from_millis(30)).await;
             tokio::task::yield_now().await;
         }
-        Err(format!("stuck before {head}: {:?}", self.clients))
+        let sessions = self.clients.iter().flatten().map(|client| client.feed.session());
+        Err(format!("stuck before {head}: {:?}", sessions.collect::<Vec<_>>()))
     }
 }
 

@@ -49,6 +49,8 @@ struct Group {
     forgiven: Marks,
     first: Marks,
     told: Vec<(Pattern, u64)>,
+    /// Given or skipped in this group.
+    seen: BTreeSet<u64>,
     last: u64,
 }
 
@@ -212,7 +214,8 @@ impl Watch {
             // One that needs no page of its own meets what is gone with the stream's next page.
             let first = if from.seq < here.seq { forgiven.clone() } else { Marks::new() };
             let (from, told) = (from.seq.0, Vec::new());
-            self.groups.push_back(Group { patterns: vec![pattern], at, from, forgiven, first, told, last: from });
+            let (patterns, seen) = (vec![pattern], BTreeSet::new());
+            self.groups.push_back(Group { patterns, at, from, forgiven, first, told, seen, last: from });
         }
     }
 
@@ -221,9 +224,11 @@ impl Watch {
     pub(crate) fn unauthorize(&mut self, lost: Vec<Pattern>, all: bool, begun: bool, history: &History) {
         let pending: Vec<u64> = history.upto(self.last.seq.0).filter(|f| self.misses(f)).map(Fact::seq).collect();
         self.counted.extend(pending);
-        if let Some(group) = self.groups.front() {
-            let pending = history.upto(group.last).filter(|f| group.takes(&f.event, true)).map(Fact::seq);
-            self.counted.extend(pending);
+        if let Some(group) = self.groups.front_mut() {
+            let taken = history.upto(group.last).filter(|f| group.takes(&f.event, true)).map(Fact::seq);
+            let taken: Vec<u64> = taken.collect();
+            group.seen.extend(&taken);
+            self.counted.extend(taken);
         }
         self.lagged = None;
         self.subs.retain(|sub| !lost.contains(&sub.pattern));
@@ -334,13 +339,11 @@ impl Watch {
         check!(group.takes(&fact.event, false), "not of the group, but given: {}\n{self:?}", fact.json);
         let given = self.given.contains(&fact.seq()) && self.wants(&fact.event, true);
         check!(!given, "given again: {}\n{self:?}", fact.json);
-        let seen = |f: &Fact| {
-            self.given.contains(&f.seq()) || self.counted.contains(&f.seq()) || self.wants(&f.event, false)
-        };
-        let skipped = |owed| {
+        let skipped = |owed: bool| {
             let before = history.upto(fact.seq() - 1).filter(|f| f.event.is_superseded_by(&fact.event));
             let of_group = before.filter(|f| group.takes(&f.event, owed) && self.filter.selects(&f.event));
-            of_group.filter(|f| !seen(f)).map(Fact::seq).collect::<Vec<_>>()
+            let missing = of_group.filter(|f| !self.wants(&f.event, !owed) && !group.seen.contains(&f.seq()));
+            missing.map(Fact::seq).collect::<Vec<_>>()
         };
         let (least, most) = (skipped(true), skipped(false));
         if self.lagged.is_some() {
@@ -348,7 +351,10 @@ impl Watch {
         }
         self.count_lagged(fact, &least, &most)?;
         self.given.insert(fact.seq());
-        self.groups.front_mut().expect("joining a group").last = fact.seq();
+        let group = self.groups.front_mut().expect("joining a group");
+        group.seen.extend(most);
+        group.seen.insert(fact.seq());
+        group.last = fact.seq();
         Ok(())
     }
 

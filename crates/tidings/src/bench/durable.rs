@@ -1,7 +1,7 @@
 //! Durable publishes, with nobody subscribed; beside them, what the disk alone does.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -59,17 +59,26 @@ pub(super) fn measure(
     best.ok_or_else(|| Failure::usage("at least one round is needed"))
 }
 
-/// How often a second the disk takes 4 KiB for good.
+/// How often a second the disk takes 4 KiB for good: the best of as many rounds as publishes had.
 ///
 /// # Errors
 /// The file system's.
-pub(super) fn disk(workspace: &Workspace) -> Result<f64, Failure> {
-    let failed = |error| Failure::new(format!("the disk: {error}"));
-    let mut file = File::create(workspace.path().join("disk")).map_err(failed)?;
+pub(super) fn disk(plan: &Plan, workspace: &Workspace) -> Result<f64, Failure> {
+    let mut best = 0.0_f64;
+    for _ in 0..plan.rounds {
+        let once = disk_once(workspace).map_err(|error| Failure::new(format!("the disk: {error}")))?;
+        best = best.max(once);
+    }
+    Ok(best)
+}
+
+fn disk_once(workspace: &Workspace) -> io::Result<f64> {
+    let mut file = File::create(workspace.path().join("disk"))?;
     let clock = Clocks::start();
     let mut writes = 0;
     while clock.now() < Duration::from_secs(1) {
-        file.write_all(&[0; 4096]).and_then(|()| file.sync_data()).map_err(failed)?;
+        file.write_all(&[0; 4096])?;
+        file.sync_data()?;
         writes += 1;
     }
     Ok(f64::from(writes) / clock.now().as_secs_f64())
