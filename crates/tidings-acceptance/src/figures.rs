@@ -25,10 +25,12 @@ impl Figures {
     /// If a row is no number.
     #[must_use]
     pub fn sum(&self, name: &str, label: &str) -> u64 {
-        let rows = self.0.lines().filter_map(|line| line.strip_prefix(name)?.split_once(' ')).filter(|(labels, _)| {
-            let is_name = labels.is_empty() || labels.starts_with('{');
-            is_name && labels.contains(label)
-        });
+        let rows = self.0.lines().filter_map(|line| line.strip_prefix(name)?.split_once(' ')).filter(
+            |(labels, _)| {
+                let is_name = labels.is_empty() || labels.starts_with('{');
+                is_name && labels.contains(label)
+            },
+        );
         rows.map(|(_, value)| value.parse::<u64>().expect("a count")).sum()
     }
 

@@ -8,7 +8,11 @@
 //! should be panics, since a failed assumption is a failed test; waiting has a limit and names what was waited for.
 
 #![warn(missing_docs)]
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "for tests alone: an assumption that fails is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "for tests alone: an assumption that fails is a failed test"
+)]
 
 pub mod binary;
 pub mod checker;

@@ -84,7 +84,9 @@ async fn publish(lane: &mut Lane, channels: &[&str]) -> Vec<Cursor> {
 async fn other_tenant(server: &Server) -> Target {
     server.json(&["tenant", "add", "other"]).await;
     let grants = ["--grant", "publish:*", "--grant", "subscribe:*"];
-    let made = server.json(&[&["key", "create", "--tenant", "other", "--name", "other"][..], &grants].concat()).await;
+    let made = server
+        .json(&[&["key", "create", "--tenant", "other", "--name", "other"][..], &grants].concat())
+        .await;
     Target::new(server.address(), made["key"].as_str().unwrap())
 }
 
@@ -311,9 +313,8 @@ async fn ask_once(world: &World, way: Way, channel: &str, after: &str) -> Result
 /// What is wrong with what was seen, if anything.
 fn fault(world: &World, way: Way, kind: &Kind, seen: &Seen, head: Seq) -> Option<String> {
     let through = |reset: &Value| reset["through"].as_str().unwrap().parse::<Cursor>().unwrap();
-    let named = |reset: &Value, reason: &str| {
-        reset["reason"] == reason && reset["channels"] == json!([kind.channel])
-    };
+    let named =
+        |reset: &Value, reason: &str| reset["reason"] == reason && reset["channels"] == json!([kind.channel]);
     let right = match &kind.outcome {
         Outcome::Exact(events) => seen.refused.is_none() && seen.resets.is_empty() && seen.events == *events,
         Outcome::Expired => {

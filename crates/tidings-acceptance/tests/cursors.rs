@@ -124,10 +124,18 @@ async fn a_cursor_from_twenty_restarts_ago_resumes_and_ids_stay_the_same() {
             let ask = Ask::of(&["b"]).since(cursor);
             let mut stream = Subscription::open(transport, &target, &ask).await.unwrap();
             let told = read_until(&mut stream, log.last().unwrap().1).await;
-            assert_eq!((told.events, told.resets), (after(&log, "b", *cursor), vec![]), "{transport:?} {cursor}");
+            assert_eq!(
+                (told.events, told.resets),
+                (after(&log, "b", *cursor), vec![]),
+                "{transport:?} {cursor}"
+            );
         }
     }
-    report(format!("cursors: {} lineages, {} cursors resumed on each transport", lineages.len(), log.len() - 1));
+    report(format!(
+        "cursors: {} lineages, {} cursors resumed on each transport",
+        lineages.len(),
+        log.len() - 1
+    ));
 }
 
 /// Retention that is over soon, and heartbeats well within it.
@@ -148,7 +156,13 @@ struct Quiet {
 }
 
 impl Quiet {
-    async fn open(target: &Target, transport: Transport, heartbeat: &str, channel: &str, kind: Option<&str>) -> Self {
+    async fn open(
+        target: &Target,
+        transport: Transport,
+        heartbeat: &str,
+        channel: &str,
+        kind: Option<&str>,
+    ) -> Self {
         let mut ask = Ask::of(&[channel]).with("heartbeat", heartbeat);
         if let Some(kind) = kind {
             ask = ask.with("type", kind);
@@ -197,7 +211,8 @@ async fn a_quiet_filtered_subscriber_never_grows_old() {
     };
     let listening = futures_of(quiet.iter_mut().map(|quiet| quiet.listen(end)));
     tokio::join!(noise, listening);
-    let streams: Vec<_> = quiet.into_iter().map(|quiet| (quiet.name, quiet.transport, quiet.ask, quiet.ids)).collect();
+    let streams: Vec<_> =
+        quiet.into_iter().map(|quiet| (quiet.name, quiet.transport, quiet.ask, quiet.ids)).collect();
 
     // Cut by now. What they wait for comes while they are away; after the restart nothing comes out of memory.
     let rare = json!({"events": [{"channel": "noisy", "type": "rare", "data": 1}, {"channel": "still", "type": "t", "data": 1}]});
@@ -264,8 +279,11 @@ async fn of_fifty_channels_only_the_expired_one_is_reset() {
         assert_eq!((&reset["reason"], &reset["channels"]), (&json!("expired"), &json!(["room:7"])));
         let through: Cursor = reset["through"].as_str().unwrap().parse().unwrap();
         assert!(through.seq < oldest.seq && through.seq >= since.seq);
-        let expected: Vec<Cursor> =
-            log.iter().filter(|(name, id)| name != "room:7" || id.seq > through.seq).map(|(_, id)| *id).collect();
+        let expected: Vec<Cursor> = log
+            .iter()
+            .filter(|(name, id)| name != "room:7" || id.seq > through.seq)
+            .map(|(_, id)| *id)
+            .collect();
         assert_eq!(told.events, expected, "{transport:?}");
     }
     report(format!("cursors: 49 of 50 channels resumed, one reset with {} events kept", kept.len()));

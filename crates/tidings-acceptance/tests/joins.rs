@@ -54,7 +54,8 @@ async fn a_thousand_joins_cut_at_random_lose_and_double_nothing() {
     let source = Arc::new(Source::default());
     let stop = Arc::new(AtomicBool::new(false));
     let seed = rng.random();
-    let publishing = tokio::spawn(publish(target.clone(), source.clone(), stop.clone(), StdRng::seed_from_u64(seed)));
+    let publishing =
+        tokio::spawn(publish(target.clone(), source.clone(), stop.clone(), StdRng::seed_from_u64(seed)));
     source.has(500).await;
 
     let mut workers = Vec::new();
@@ -79,7 +80,10 @@ async fn a_thousand_joins_cut_at_random_lose_and_double_nothing() {
     publishing.await.unwrap();
     report(format!("joins: {sum:?} of {} events published", source.len()));
     assert_eq!(sum.rounds, WORKERS * ROUNDS);
-    assert!(sum.cuts_between >= 200 && sum.twice_cut >= 50, "the cuts must strike while channels are being added");
+    assert!(
+        sum.cuts_between >= 200 && sum.twice_cut >= 50,
+        "the cuts must strike while channels are being added"
+    );
     assert!(sum.dropped > 0 && sum.backfilled > 0);
 }
 

@@ -84,7 +84,11 @@ async fn bodies_past_the_limit_are_413_and_cost_nothing() {
                 let problem: serde_json::Value = serde_json::from_slice(&body).unwrap();
                 assert_eq!((head.status, problem["code"].as_str()), (413, Some("body_too_large")), "{route}");
             }
-            report(format!("oversized: {CLIENTS} bodies for {route}, {}: {} KiB", framing.trim(), grown >> 10));
+            report(format!(
+                "oversized: {CLIENTS} bodies for {route}, {}: {} KiB",
+                framing.trim(),
+                grown >> 10
+            ));
             // Each may hold as much as a body may have.
             assert!(grown <= COST + (CLIENTS << 20) as u64);
         }
@@ -93,7 +97,10 @@ async fn bodies_past_the_limit_are_413_and_cost_nothing() {
     let pad = " ".repeat((1 << 20) - 37);
     let mut wire = Wire::open(server.address()).await;
     let body = format!("{{\"channel\":\"c\",\"type\":\"t\",\"data\":0{pad}}}  ");
-    wire.send(head(&target, "POST", "/v1/publish", "1.1", &format!("content-length: {}\r\n", body.len())) + &body).await;
+    wire.send(
+        head(&target, "POST", "/v1/publish", "1.1", &format!("content-length: {}\r\n", body.len())) + &body,
+    )
+    .await;
     wire.read_until("\"duplicate\":false").await;
     assert_eq!(body.len(), 1 << 20);
 }
@@ -131,7 +138,12 @@ async fn messages_past_the_limits_are_closed_and_cost_nothing() {
         ("empty fragments without end", frame_head(0x01, 0), frame_head(0x00, 0).repeat(1_000), "close 1008"),
         ("a frame of 1 GiB", Vec::new(), whole, "close 1009"),
         ("fragments without end", frame_head(0x01, 0), fragment, "close 1009"),
-        ("a frame of all the bits", Vec::new(), [frame_head(0x81, i64::MAX as u64), vec![b'x'; 1024]].concat(), "close 1009"),
+        (
+            "a frame of all the bits",
+            Vec::new(),
+            [frame_head(0x81, i64::MAX as u64), vec![b'x'; 1024]].concat(),
+            "close 1009",
+        ),
     ];
     for (name, first, piece, close) in cases {
         let (answers, grown) = pour_frames(&server, &target, &head, &first, &piece).await;
@@ -147,11 +159,18 @@ async fn messages_past_the_limits_are_closed_and_cost_nothing() {
     }
 }
 
-async fn pour_frames(server: &Server, target: &Target, head: &str, first: &[u8], piece: &[u8]) -> (Vec<Vec<u8>>, u64) {
+async fn pour_frames(
+    server: &Server,
+    target: &Target,
+    head: &str,
+    first: &[u8],
+    piece: &[u8],
+) -> (Vec<Vec<u8>>, u64) {
     let before = resident_bytes(server.process());
     let pouring: Vec<_> = (0..CLIENTS)
         .map(|_| {
-            let (target, head, first, piece) = (target.clone(), head.to_owned(), first.to_vec(), piece.to_vec());
+            let (target, head, first, piece) =
+                (target.clone(), head.to_owned(), first.to_vec(), piece.to_vec());
             tokio::spawn(async move {
                 let mut wire = Wire::open(target.address).await;
                 wire.send(&head).await;
@@ -167,7 +186,10 @@ async fn pour_frames(server: &Server, target: &Target, head: &str, first: &[u8],
                 };
                 let seen = &mut wire.seen;
                 let reading = async {
-                    while tokio::io::AsyncReadExt::read_buf(&mut reader, seen).await.is_ok_and(|read| read > 0) {}
+                    while tokio::io::AsyncReadExt::read_buf(&mut reader, seen)
+                        .await
+                        .is_ok_and(|read| read > 0)
+                    {}
                 };
                 let either = async {
                     tokio::select! { () = reading => {}, () = writing => {} }
@@ -198,7 +220,9 @@ async fn floods_of_small_frames_cost_nothing_and_are_carried() {
     wire.send(head(&target, "GET", "/v1/ws?channel=c", "1.1", UPGRADE)).await;
     wire.read_until("$ready").await;
     // A hundred thousand pings, and a request in as many fragments as it has bytes, empty ones between them.
-    let pings = Message::Ping(tidings_protocol::ws::ControlPayload::default()).encode_masked(MaskKey([0; 4])).repeat(1_000);
+    let pings = Message::Ping(tidings_protocol::ws::ControlPayload::default())
+        .encode_masked(MaskKey([0; 4]))
+        .repeat(1_000);
     let request = br#"{"op":"ping","ref":"at last"}"#;
     let mut fragments = [frame_head(0x01, 1), vec![request[0]]].concat();
     for byte in &request[1..] {
@@ -219,7 +243,8 @@ async fn floods_of_small_frames_cost_nothing_and_are_carried() {
             assert!(tokio::io::AsyncReadExt::read_buf(&mut reader, seen).await.unwrap() > 0);
         }
     };
-    within(Duration::from_secs(30), "the answer behind the flood", async { tokio::join!(writing, reading) }).await;
+    within(Duration::from_secs(30), "the answer behind the flood", async { tokio::join!(writing, reading) })
+        .await;
     let mut input = &wire.seen[..];
     assert_eq!(take_head(&mut input).status, 101);
     let pongs = messages(input).iter().filter(|said| said.starts_with("Pong")).count();
@@ -234,13 +259,29 @@ async fn floods_of_small_frames_cost_nothing_and_are_carried() {
 async fn addresses_and_headers_past_the_limit_are_refused() {
     let server = Server::start(ServerOptions::new()).await;
     let target = server.master().await;
-    let path = |bytes: usize| format!("/v1/history?channel={}", "channel=c&".repeat(bytes).split_at(bytes - 20).0);
+    let path =
+        |bytes: usize| format!("/v1/history?channel={}", "channel=c&".repeat(bytes).split_at(bytes - 20).0);
     let header = |bytes: usize| format!("x-pad: {}\r\n", "x".repeat(bytes));
     let before = resident_bytes(server.process());
     for (name, request, status, code) in [
-        ("an address at the limit", head(&target, "GET", &path(8 * 1024), "1.1", ""), 400, Some("invalid_channel")),
-        ("an address past the limit", head(&target, "GET", &path(8 * 1024 + 1), "1.1", ""), 414, Some("uri_too_long")),
-        ("an address of 20 KiB", head(&target, "GET", &path(20 * 1024), "1.1", ""), 414, Some("uri_too_long")),
+        (
+            "an address at the limit",
+            head(&target, "GET", &path(8 * 1024), "1.1", ""),
+            400,
+            Some("invalid_channel"),
+        ),
+        (
+            "an address past the limit",
+            head(&target, "GET", &path(8 * 1024 + 1), "1.1", ""),
+            414,
+            Some("uri_too_long"),
+        ),
+        (
+            "an address of 20 KiB",
+            head(&target, "GET", &path(20 * 1024), "1.1", ""),
+            414,
+            Some("uri_too_long"),
+        ),
         ("a header of 20 KiB", head(&target, "GET", "/healthz", "1.1", &header(20 * 1024)), 200, None),
         ("a header of 100 KiB", head(&target, "GET", "/healthz", "1.1", &header(100 * 1024)), 431, None),
         ("an address of 1 MiB", head(&target, "GET", &path(1 << 20), "1.1", ""), 431, None),
@@ -254,7 +295,11 @@ async fn addresses_and_headers_past_the_limit_are_refused() {
         wire.read_to_end().await;
         let (head, body) = take_response(&mut &wire.seen[..]);
         let is_refused_by_library = status == 431;
-        assert!(head.status == status || (is_refused_by_library && head.status == 414), "{name}: {}", head.status);
+        assert!(
+            head.status == status || (is_refused_by_library && head.status == 414),
+            "{name}: {}",
+            head.status
+        );
         if let Some(code) = code {
             let problem: serde_json::Value = serde_json::from_slice(&body).unwrap();
             assert_eq!(problem["code"], code, "{name}");

@@ -28,16 +28,51 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What line-oriented parsers stumble over, and what could pass for a field or block of its own.
 const PIECES: [&str; 38] = [
-    "\r", "\n", "\r\n", "\n\n", "\r\r", "\r\n\r\n", "\0", "\u{feff}", "\u{2028}", "\u{2029}", "\u{85}", "\u{b}",
-    "\u{c}", "\t", " ", ":", ": ", "data:", "\ndata: forged\n\n", "\r\revent: $end\r\r", "id: 0000000000001.0000000",
-    "\nid\n", "\nid:\n\n", "retry: 1", "\n:comment\n", "\nevent: $reset\ndata: {}\n\n", "\0\n\n", "\"", "\\", "\\n",
-    "\\u000a", "\u{1f600}", "é", "x", "0\r\n\r\n", "1a\r\n", "\u{7f}", "\u{202e}",
+    "\r",
+    "\n",
+    "\r\n",
+    "\n\n",
+    "\r\r",
+    "\r\n\r\n",
+    "\0",
+    "\u{feff}",
+    "\u{2028}",
+    "\u{2029}",
+    "\u{85}",
+    "\u{b}",
+    "\u{c}",
+    "\t",
+    " ",
+    ":",
+    ": ",
+    "data:",
+    "\ndata: forged\n\n",
+    "\r\revent: $end\r\r",
+    "id: 0000000000001.0000000",
+    "\nid\n",
+    "\nid:\n\n",
+    "retry: 1",
+    "\n:comment\n",
+    "\nevent: $reset\ndata: {}\n\n",
+    "\0\n\n",
+    "\"",
+    "\\",
+    "\\n",
+    "\\u000a",
+    "\u{1f600}",
+    "é",
+    "x",
+    "0\r\n\r\n",
+    "1a\r\n",
+    "\u{7f}",
+    "\u{202e}",
 ];
 
 /// What may stand between tokens.
 const SPACES: [&str; 10] = ["", "", "", " ", "\n", "\r", "\r\n", "\t", "\n\n", "\r\n\r\n"];
 
-const TYPES: [&str; 12] = ["t", "data", "id", "event", "retry", "message", "a:b", ":", ".", "_", "ready", "end"];
+const TYPES: [&str; 12] =
+    ["t", "data", "id", "event", "retry", "message", "a:b", ":", ".", "_", "ready", "end"];
 const WORDS: [&str; 9] = ["a", "ü", "\"", "\\", "data: x", "\u{2028}", "\u{feff}", "$end", " "];
 
 /// An event as it is sent, and what a subscriber is to get.
@@ -71,7 +106,9 @@ impl Payload {
 
     fn expected(&self, id: &str, time: &str) -> String {
         let (kind, data, rest) = (self.kind, &self.data, &self.rest);
-        format!("{{\"id\":\"{id}\",\"channel\":\"{CHANNEL}\",\"type\":\"{kind}\",\"time\":\"{time}\",\"data\":{data}{rest}}}")
+        format!(
+            "{{\"id\":\"{id}\",\"channel\":\"{CHANNEL}\",\"type\":\"{kind}\",\"time\":\"{time}\",\"data\":{data}{rest}}}"
+        )
     }
 }
 
@@ -92,7 +129,8 @@ fn draw_string(rng: &mut StdRng) -> String {
 }
 
 fn draw_tokens(rng: &mut StdRng, depth: u32, out: &mut Vec<String>) {
-    let plain = ["0", "-0", "1e5", "1.50", "12345678901234567890", "1E-2", "null", "true", "\"\"", "[]", "{}"];
+    let plain =
+        ["0", "-0", "1e5", "1.50", "12345678901234567890", "1E-2", "null", "true", "\"\"", "[]", "{}"];
     match rng.random_range(0..if depth > 0 { 9 } else { 6 }) {
         0..4 => out.push(draw_string(rng)),
         4 | 5 => out.push((*plain.choose(rng).unwrap()).to_owned()),
@@ -121,10 +159,15 @@ async fn publish(target: Target, published: Published, batches: usize, mut rng: 
         let drawn: Vec<Payload> = (0..BATCH).map(|_| Payload::draw(&mut rng)).collect();
         let sent: Vec<&str> = drawn.iter().map(|payload| payload.sent.as_str()).collect();
         let body = format!("{{\"events\":[{}]}}", sent.join(","));
-        let answer = connection.exchange(&request(&target, "POST", "/v1/publish", "", Some(&body))).await.unwrap();
+        let answer =
+            connection.exchange(&request(&target, "POST", "/v1/publish", "", Some(&body))).await.unwrap();
         assert_eq!(answer.status(), 200, "{}: {body}", answer.json());
         let receipts = answer.json();
-        let ids = receipts["events"].as_array().unwrap().iter().map(|event| event["id"].as_str().unwrap().to_owned());
+        let ids = receipts["events"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|event| event["id"].as_str().unwrap().to_owned());
         published.lock().unwrap().extend(ids.zip(drawn));
     }
 }
@@ -167,7 +210,9 @@ async fn listen(target: Target, ready: tokio::sync::oneshot::Sender<()>) -> Hear
 
 fn note(item: sse::Item<'_>, heard: &mut Heard) {
     match item {
-        sse::Item::Event(event) if event.event.starts_with('$') => heard.controls.push(event.event.to_owned()),
+        sse::Item::Event(event) if event.event.starts_with('$') => {
+            heard.controls.push(event.event.to_owned())
+        }
         sse::Item::Event(event) => {
             heard.events.push((event.event.to_owned(), event.id.to_owned(), event.data.to_owned()));
         }
@@ -213,7 +258,11 @@ async fn a_hundred_thousand_payloads_arrive_as_they_were_sent() {
     assert!(heard.events.is_sorted_by(|(_, a, _), (_, b, _)| a < b), "ids ascend, none twice");
     let streamed: Vec<_> = heard.events.into_iter().map(|(_, id, data)| (id, data)).collect();
     assert!(streamed == framed, "SSE and WebSocket say the same");
-    report(format!("payloads: {} by SSE, {} by WebSocket, each as it was sent", streamed.len(), framed.len()));
+    report(format!(
+        "payloads: {} by SSE, {} by WebSocket, each as it was sent",
+        streamed.len(),
+        framed.len()
+    ));
 }
 
 async fn read_socket(mut socket: Subscription) -> Vec<(String, String)> {
@@ -247,7 +296,9 @@ async fn what_would_break_a_field_is_refused() {
             refused += 1;
         }
     }
-    for data in ["\"\r\"", "\"\n\"", "\"\0\"", "\u{feff}1", "1\u{2028}", "\u{a0}1", "", "\"", "1\0", "\"\\x\""] {
+    for data in
+        ["\"\r\"", "\"\n\"", "\"\0\"", "\u{feff}1", "1\u{2028}", "\u{a0}1", "", "\"", "1\0", "\"\\x\""]
+    {
         let body = format!("{{\"channel\":\"c\",\"type\":\"t\",\"data\":{data}}}");
         assert_refused(&target, &body, &json!(data)).await;
         refused += 1;
@@ -258,5 +309,9 @@ async fn what_would_break_a_field_is_refused() {
 
 async fn assert_refused(target: &Target, body: &str, fault: &Value) {
     let answer = http::ask(target, "POST", "/v1/publish", Some(body)).await.unwrap();
-    assert_eq!((answer.status(), answer.head.header("content-type")), (400, Some("application/problem+json")), "{fault}");
+    assert_eq!(
+        (answer.status(), answer.head.header("content-type")),
+        (400, Some("application/problem+json")),
+        "{fault}"
+    );
 }

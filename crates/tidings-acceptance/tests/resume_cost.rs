@@ -9,7 +9,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tidings_acceptance::publish::Lane;
 use tidings_acceptance::wait::within;
-use tidings_acceptance::{Ask, Figures, Server, ServerOptions, Subscription, Target, Transport, http, report};
+use tidings_acceptance::{
+    Ask, Figures, Server, ServerOptions, Subscription, Target, Transport, http, report,
+};
 use tidings_protocol::Cursor;
 use tokio::time::Instant;
 
@@ -70,7 +72,8 @@ async fn history(target: &Target, query: &str) -> Cost {
 async fn stream(target: &Target, since: Cursor, events: usize) -> Cost {
     use tidings_acceptance::subscription::Item;
     let (rows, pages) = read_figures(target).await;
-    let mut stream = Subscription::open(Transport::Sse, target, &Ask::of(&["quiet"]).since(since)).await.unwrap();
+    let mut stream =
+        Subscription::open(Transport::Sse, target, &Ask::of(&["quiet"]).since(since)).await.unwrap();
     let mut cost = Cost { rows: 0, pages: 0, bytes: 0, events: 0 };
     let reading = async {
         while cost.events < events {

@@ -11,7 +11,9 @@ use serde_json::json;
 use tidings_acceptance::figures::resident_bytes;
 use tidings_acceptance::publish::Lane;
 use tidings_acceptance::wait::{until, within};
-use tidings_acceptance::{Ask, Figures, Server, ServerOptions, Subscription, Target, Transport, http, report};
+use tidings_acceptance::{
+    Ask, Figures, Server, ServerOptions, Subscription, Target, Transport, http, report,
+};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use wire::strict::take_response;
 use wire::{End, Wire, get, head};
@@ -38,7 +40,8 @@ enum Slow {
     ChunkedBody,
 }
 
-const KINDS: [Slow; 6] = [Slow::Silent, Slow::Head, Slow::SecondHead, Slow::Http2Preface, Slow::Body, Slow::ChunkedBody];
+const KINDS: [Slow; 6] =
+    [Slow::Silent, Slow::Head, Slow::SecondHead, Slow::Http2Preface, Slow::Body, Slow::ChunkedBody];
 
 impl Slow {
     /// What is sent at once, and what one byte a second.
@@ -114,8 +117,9 @@ async fn a_thousand_dawdlers_are_cut_in_time_while_others_are_served() {
     let living = tokio::spawn(live_on(target.clone(), Instant::now() + CUT + Duration::from_secs(1)));
     sleep(Duration::from_millis(300)).await;
     let before = resident_bytes(server.process());
-    let dawdlers: Vec<_> =
-        (0..SOCKETS).map(|n| (KINDS[n % KINDS.len()], tokio::spawn(dawdle(target.clone(), KINDS[n % KINDS.len()])))).collect();
+    let dawdlers: Vec<_> = (0..SOCKETS)
+        .map(|n| (KINDS[n % KINDS.len()], tokio::spawn(dawdle(target.clone(), KINDS[n % KINDS.len()]))))
+        .collect();
     until(CUT, "all of them to be there", async || {
         let figures = Figures::read(server.address()).await;
         (figures.sum("tidings_connections", "") > SOCKETS as u64 / 2).then_some(())
@@ -129,9 +133,17 @@ async fn a_thousand_dawdlers_are_cut_in_time_while_others_are_served() {
         (earliest, latest) = (earliest.min(cut), latest.max(cut));
         if kind.has_body() {
             let (head, body) = take_response(&mut &seen[..]);
-            assert!(head.status == 408 && body.starts_with(b"{") && String::from_utf8_lossy(&body).contains("request_timeout"));
+            assert!(
+                head.status == 408
+                    && body.starts_with(b"{")
+                    && String::from_utf8_lossy(&body).contains("request_timeout")
+            );
         } else {
-            assert!(seen.is_empty() || seen.starts_with(b"HTTP/1.1 408 "), "{kind:?}: {:?}", String::from_utf8_lossy(&seen));
+            assert!(
+                seen.is_empty() || seen.starts_with(b"HTTP/1.1 408 "),
+                "{kind:?}: {:?}",
+                String::from_utf8_lossy(&seen)
+            );
         }
     }
     let (served, slowest) = living.await.unwrap();
@@ -154,8 +166,12 @@ async fn a_kept_connection_may_wait_longer_than_a_head() {
     let mut connections = Vec::new();
     // Answered at once, after a look at the log, after a commit, after a wait.
     let body = r#"{"channel":"live","type":"t","data":0}"#;
-    let publish = head(&target, "POST", "/v1/publish", "1.1", &format!("content-length: {}\r\n", body.len())) + body;
-    let cursor = http::ask(&target, "GET", "/v1/poll?channel=still", None).await.unwrap().json()["cursor"].as_str().unwrap().to_owned();
+    let publish =
+        head(&target, "POST", "/v1/publish", "1.1", &format!("content-length: {}\r\n", body.len())) + body;
+    let cursor = http::ask(&target, "GET", "/v1/poll?channel=still", None).await.unwrap().json()["cursor"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let requests = [
         get(&target, "/healthz"),
         get(&target, "/v1/history?channel=live"),
@@ -181,5 +197,9 @@ async fn a_kept_connection_may_wait_longer_than_a_head() {
             let _ = wire.stream.try_read_buf(&mut wire.seen);
         }
     }
-    report(format!("slow: {} kinds of kept connections idle for {:?} were not cut", requests.len(), TIMEOUT + TIMEOUT / 2));
+    report(format!(
+        "slow: {} kinds of kept connections idle for {:?} were not cut",
+        requests.len(),
+        TIMEOUT + TIMEOUT / 2
+    ));
 }

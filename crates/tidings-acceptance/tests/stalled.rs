@@ -48,7 +48,9 @@ impl Reader {
         let connection = Connection::over(socket.connect(target.address).await.unwrap());
         let ask = Ask { since: since.map(|cursor| cursor.to_string()), ..Ask::of(&[CHANNEL]) };
         let stream = match transport {
-            Transport::Sse => Subscription::Sse(Box::new(Sse::open_on(connection, target, &ask).await.unwrap())),
+            Transport::Sse => {
+                Subscription::Sse(Box::new(Sse::open_on(connection, target, &ask).await.unwrap()))
+            }
             _ => Subscription::Ws(Box::new(Ws::open_on(connection, target, &ask).await.unwrap())),
         };
         let mut reader = Self { transport, stream, cursor: None, next };
@@ -140,7 +142,8 @@ async fn readers_that_stall_cost_what_the_limits_say_and_go_on() {
     let server = Server::start(ServerOptions::new()).await;
     let target = server.master().await;
     let mut stalled = readers(&target, STALLED).await;
-    let healthy: Vec<JoinHandle<Duration>> = readers(&target, HEALTHY).await.into_iter().map(read_along).collect();
+    let healthy: Vec<JoinHandle<Duration>> =
+        readers(&target, HEALTHY).await.into_iter().map(read_along).collect();
     let before = (footprint(&server), overflows(&server).await);
 
     let began = Instant::now();

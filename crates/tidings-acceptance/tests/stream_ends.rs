@@ -46,7 +46,10 @@ async fn settled(server: &Server, before: &Open) {
         loop {
             let now = open(server).await;
             let files = now.files.abs_diff(before.files) <= 1;
-            if files && (now.streams, now.attached, now.connections) == (before.streams, before.attached, before.connections) {
+            if files
+                && (now.streams, now.attached, now.connections)
+                    == (before.streams, before.attached, before.connections)
+            {
                 return;
             }
             last = Some(now);
@@ -117,7 +120,10 @@ async fn a_thousand_abrupt_ends_leave_nothing() {
     drop((waiting, lane));
     settled(&server, &before).await;
     let figures = Figures::read(server.address()).await;
-    report(format!("stream_ends: {ENDS} abrupt ends, {} streams opened, {before:?} before and after", figures.sum("tidings_streams_opened_total", "")));
+    report(format!(
+        "stream_ends: {ENDS} abrupt ends, {} streams opened, {before:?} before and after",
+        figures.sum("tidings_streams_opened_total", "")
+    ));
     assert!(figures.sum("tidings_streams_opened_total", "") > 500);
 }
 
@@ -188,7 +194,8 @@ async fn http_2_carries_streams_and_gives_them_back() {
     let server = Server::start(ServerOptions::new().set("stream.heartbeat", "200ms")).await;
     let target = server.master().await;
     let mut lane = Lane::new(&target);
-    let mut streams: Vec<Curl> = (0..3).map(|_| Curl::start(&target, "/v1/events?channel=live", &[])).collect();
+    let mut streams: Vec<Curl> =
+        (0..3).map(|_| Curl::start(&target, "/v1/events?channel=live", &[])).collect();
     for stream in &mut streams {
         stream.read_until("event: $ready").await;
     }
@@ -197,21 +204,33 @@ async fn http_2_carries_streams_and_gives_them_back() {
         stream.read_until("\"one\"}\n\n").await;
         stream.read_until("\n:\n").await;
         let (head, body) = stream.seen.split_once("\r\n\r\n").unwrap();
-        assert!(head.starts_with("HTTP/2 200") && !head.contains("transfer-encoding") && !head.contains("connection:"), "{head}");
+        assert!(
+            head.starts_with("HTTP/2 200")
+                && !head.contains("transfer-encoding")
+                && !head.contains("connection:"),
+            "{head}"
+        );
         assert!(body.starts_with("retry: 1000\n\n"), "{body}");
         assert!(body.contains(&format!("id: {first}\nevent: mark\ndata: ")), "{body}");
     }
     assert_eq!(open(&server).await.streams, 3);
     streams[0].child.start_kill().unwrap();
     drop(streams);
-    until(Duration::from_secs(5), "the streams to end", async || (open(&server).await.streams == 0).then_some(())).await;
+    until(Duration::from_secs(5), "the streams to end", async || {
+        (open(&server).await.streams == 0).then_some(())
+    })
+    .await;
 
     // Resuming, publishing, refusals: as over HTTP/1.1.
     let second = lane.expect(&json!({"channel": "live", "type": "mark", "data": "two"})).await[0];
     let last = format!("last-event-id: {first}");
     let mut resumed = Curl::start(&target, "/v1/events?channel=live", &["-H", &last]);
     resumed.read_until("\"two\"}\n\n").await;
-    assert!(resumed.seen.contains(&format!("id: {second}\n")) && !resumed.seen.contains("\"one\""), "{}", resumed.seen);
+    assert!(
+        resumed.seen.contains(&format!("id: {second}\n")) && !resumed.seen.contains("\"one\""),
+        "{}",
+        resumed.seen
+    );
     let body = r#"{"channel":"live","type":"mark","data":"three"}"#;
     let published = Curl::start(&target, "/v1/publish", &["-d", body]).finish().await;
     assert!(published.starts_with("HTTP/2 200") && published.contains("\"duplicate\":false"), "{published}");
@@ -227,5 +246,10 @@ async fn http_2_carries_streams_and_gives_them_back() {
         assert!(refused.contains("application/problem+json"), "{path}: {refused}");
     }
     let headers = Curl::start(&target, "/v1/events?channel=live", &["--head"]).finish().await;
-    assert!(headers.starts_with("HTTP/2 200") && headers.contains("text/event-stream") && !headers.contains("retry"), "{headers}");
+    assert!(
+        headers.starts_with("HTTP/2 200")
+            && headers.contains("text/event-stream")
+            && !headers.contains("retry"),
+        "{headers}"
+    );
 }

@@ -88,14 +88,20 @@ fn assert_stream(stream: Stream, mut input: &[u8], marks: usize) {
             assert!(head.header("date").is_some() && head.header("content-encoding").is_none(), "{head:?}");
             let (payload, ended) = take_chunks(&mut input);
             let expected: Vec<_> = ["retry", "$ready"].into_iter().chain(vec!["mark"; marks]).collect();
-            assert_eq!((blocks(&payload), ended, input.len()), (expected.iter().map(|s| (*s).to_owned()).collect(), false, 0));
+            assert_eq!(
+                (blocks(&payload), ended, input.len()),
+                (expected.iter().map(|s| (*s).to_owned()).collect(), false, 0)
+            );
         }
         Ws => {
             assert_eq!((head.status, head.header("sec-websocket-accept")), (101, Some(ACCEPT)), "{head:?}");
             assert!(head.header("sec-websocket-extensions").is_none());
             let said = messages(input);
             assert_eq!(said.len(), 1 + marks, "{said:?}");
-            assert!(said[0].contains("$ready") && said[1..].iter().all(|text| text.contains("marker-")), "{said:?}");
+            assert!(
+                said[0].contains("$ready") && said[1..].iter().all(|text| text.contains("marker-")),
+                "{said:?}"
+            );
         }
     }
 }
@@ -168,9 +174,13 @@ async fn refusals_between_answers_keep_their_place() {
     wire.send(requests.concat()).await;
     world.mark(&mut wire).await;
     let mut input = &wire.seen[..];
-    for (status, code) in
-        [(404, "not_found"), (401, "unauthenticated"), (405, "method_not_allowed"), (400, "invalid_cursor"), (400, "invalid_parameter")]
-    {
+    for (status, code) in [
+        (404, "not_found"),
+        (401, "unauthenticated"),
+        (405, "method_not_allowed"),
+        (400, "invalid_cursor"),
+        (400, "invalid_parameter"),
+    ] {
         let (head, body) = take_response(&mut input);
         let problem: serde_json::Value = serde_json::from_slice(&body).unwrap();
         assert_eq!((head.status, problem["code"].as_str()), (status, Some(code)));
@@ -215,7 +225,10 @@ async fn head_answers_headers_alone_and_opens_nothing() {
     world.mark(&mut wire).await;
     let mut input = &wire.seen[..];
     let events = take_head(&mut input);
-    assert_eq!((events.status, events.header("content-type")), (200, Some("text/event-stream; charset=utf-8")));
+    assert_eq!(
+        (events.status, events.header("content-type")),
+        (200, Some("text/event-stream; charset=utf-8"))
+    );
     assert!(events.header("content-length").is_none(), "{events:?}");
     assert_eq!(take_head(&mut input).status, 200);
     // RFC 6455, 4.1: the method of an upgrade is GET.
@@ -265,7 +278,9 @@ async fn what_follows_the_request_is_dropped_and_too_much_closes() {
     let world = World::make().await;
     let another = get(&world.target, "/healthz");
     for at_once in [true, false] {
-        for (trailing, stays) in [(another.clone(), true), ("x".repeat(TRAILING), true), ("x".repeat(TRAILING + 1), false)] {
+        for (trailing, stays) in
+            [(another.clone(), true), ("x".repeat(TRAILING), true), ("x".repeat(TRAILING + 1), false)]
+        {
             let mut wire = world.connect().await;
             if at_once {
                 wire.send(world.request(Sse) + &trailing).await;
@@ -284,7 +299,10 @@ async fn what_follows_the_request_is_dropped_and_too_much_closes() {
     }
     // A body that nobody asked for is what follows, too.
     let mut wire = world.connect().await;
-    wire.send(head(&world.target, "GET", "/v1/events?channel=live", "1.1", "content-length: 5\r\n") + "hello").await;
+    wire.send(
+        head(&world.target, "GET", "/v1/events?channel=live", "1.1", "content-length: 5\r\n") + "hello",
+    )
+    .await;
     world.mark(&mut wire).await;
     assert_stream(Sse, &wire.seen, 1);
 }
@@ -296,7 +314,11 @@ async fn frames_sent_with_the_upgrade_are_answered() {
     for bytewise in [false, true] {
         let mut wire = world.connect().await;
         let sent = [world.request(Ws).as_bytes(), &ping, &ping].concat();
-        if bytewise { wire.send_bytewise(&sent).await } else { wire.send(&sent).await }
+        if bytewise {
+            wire.send_bytewise(&sent).await
+        } else {
+            wire.send(&sent).await
+        }
         world.mark(&mut wire).await;
         let mut input = &wire.seen[..];
         assert_eq!(take_head(&mut input).status, 101);

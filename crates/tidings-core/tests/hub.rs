@@ -1,5 +1,7 @@
 //! The seam between replay and live under real threads, several nodes over one log, and what many readers ask of it.
 
+#[path = "hub/node.rs"]
+mod node;
 #[path = "hub/nodes.rs"]
 mod nodes;
 #[path = "hub/opening.rs"]
@@ -8,7 +10,5 @@ mod opening;
 mod reader;
 #[path = "hub/reads.rs"]
 mod reads;
-#[path = "hub/node.rs"]
-mod node;
 #[path = "hub/threads.rs"]
 mod threads;

@@ -39,7 +39,11 @@ fn number(name: &str) -> Option<u64> {
 fn report(failure: &Failure) -> String {
     let script: Vec<String> = failure.script.iter().map(|step| format!("  {step:?}")).collect();
     let again = format!("TIDINGS_MODEL_SEED={}", failure.seed);
-    format!("{}\nthe shortest script that fails:\n{}\nrun it again with {again}", failure.why, script.join("\n"))
+    format!(
+        "{}\nthe shortest script that fails:\n{}\nrun it again with {again}",
+        failure.why,
+        script.join("\n")
+    )
 }
 
 /// Runs the seeds on all cores; answers the first failure.

@@ -127,9 +127,9 @@ impl App {
     /// How long clients are to wait before they come back, spread so that they do not come at once.
     #[must_use]
     pub fn spread(&self, streams: usize) -> Duration {
-        // A thousand a second, over at most half a minute.
+        // A thousand a second, over at most half a minute, and not before the next server has had a moment to start.
         let span = (streams as u64).clamp(1_000, 30_000);
-        Duration::from_millis(rand::random_range(0..=span))
+        Duration::from_millis(rand::random_range(100..=100 + span))
     }
 
     /// Begins to leave: no new work, every stream is told to come back later.

@@ -88,7 +88,10 @@ fn cursor_of(value: &Value) -> Cursor {
 impl std::fmt::Debug for Joiner<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut shown = f.debug_struct("Joiner");
-        shown.field("transport", &self.transport).field("session", &self.session).field("cursor", &self.cursor);
+        shown
+            .field("transport", &self.transport)
+            .field("session", &self.session)
+            .field("cursor", &self.cursor);
         shown.field("joined", &self.joined).field("pending", &self.pending).field("group", &self.group);
         shown.field("asked", &self.asked).field("tally", &self.tally).finish_non_exhaustive()
     }
@@ -116,7 +119,8 @@ impl<'a> Joiner<'a> {
     /// Chooses the channels of its first stream, and where they begin.
     pub(crate) fn begin(&mut self, rng: &mut StdRng) {
         let count = rng.random_range(1..=3);
-        self.joined = BUSY.into_iter().choose_multiple(rng, count).into_iter().map(|name| (name, None)).collect();
+        self.joined =
+            BUSY.into_iter().choose_multiple(rng, count).into_iter().map(|name| (name, None)).collect();
         self.since = rng.random_bool(0.5).then(|| self.source.recent(rng));
     }
 
@@ -284,7 +288,9 @@ impl<'a> Joiner<'a> {
             (None, Some(id)) => {
                 assert!(id == own && channels.iter().any(|name| self.joined.contains_key(name)), "{event}");
             }
-            other => panic!("an id where there must be none, or none where there must be one: {other:?} {event}"),
+            other => {
+                panic!("an id where there must be none, or none where there must be one: {other:?} {event}")
+            }
         }
         self.apply(own.seq, &channels);
         match id {
@@ -319,7 +325,10 @@ impl<'a> Joiner<'a> {
         match name {
             "$ready" => {
                 let asked = self.cursor.or(self.since);
-                assert_eq!((data["resumed"].as_bool(), asked.is_none() || id == asked), (Some(asked.is_some()), true));
+                assert_eq!(
+                    (data["resumed"].as_bool(), asked.is_none() || id == asked),
+                    (Some(asked.is_some()), true)
+                );
                 data["session"].as_str().unwrap().clone_into(&mut self.session);
                 self.moved(id.unwrap());
             }
@@ -338,7 +347,9 @@ impl<'a> Joiner<'a> {
             match (&pending.since, &mut pending.held) {
                 // What came of it before the connection was cut is still held.
                 (Some(since), Some(held)) if since != UNKNOWN => assert_eq!(held.from, from.seq),
-                (Some(since), None) if since != UNKNOWN && since != "start" => assert_eq!(*since, from.to_string()),
+                (Some(since), None) if since != UNKNOWN && since != "start" => {
+                    assert_eq!(*since, from.to_string())
+                }
                 _ => {}
             }
             let begins_anew = pending.since.as_deref().is_none_or(|since| since == UNKNOWN);
@@ -351,7 +362,10 @@ impl<'a> Joiner<'a> {
 
     fn on_reset(&mut self, id: Option<Cursor>, data: &Value) {
         let group = self.group.clone().expect("only an added channel has an unknown cursor");
-        assert_eq!((id, names(&data["channels"]), data["reason"].as_str()), (None, group.clone(), Some("unknown")));
+        assert_eq!(
+            (id, names(&data["channels"]), data["reason"].as_str()),
+            (None, group.clone(), Some("unknown"))
+        );
         let through = cursor_of(&data["through"]).seq;
         for name in group {
             let pending = self.pending.get_mut(name).unwrap();
@@ -382,7 +396,12 @@ impl<'a> Joiner<'a> {
             assert!(held.to >= goal);
             let expected = self.source.on(name, held.from, goal);
             let lost: Vec<_> = expected.iter().filter(|seq| !self.had.contains(seq)).collect();
-            assert!(lost.is_empty(), "{} of {} events of {name} are lost: {lost:?}", lost.len(), expected.len());
+            assert!(
+                lost.is_empty(),
+                "{} of {} events of {name} are lost: {lost:?}",
+                lost.len(),
+                expected.len()
+            );
         }
     }
 }

@@ -1,13 +1,13 @@
 //! Events that flow without end, and a record of each.
 
-use std::sync::Mutex;
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, IteratorRandom};
-use rand::Rng;
 use serde_json::{Value, json};
 use tidings_acceptance::Target;
 use tidings_acceptance::publish::Lane;
@@ -67,7 +67,8 @@ fn draw(rng: &mut StdRng) -> Vec<&'static str> {
     let mut channels: Vec<&'static str> = BUSY.iter().copied().choose_multiple(rng, 1);
     if rng.random_bool(0.4) {
         let further = rng.random_range(1..=3);
-        let also: Vec<_> = BUSY.iter().copied().filter(|name| *name != channels[0]).choose_multiple(rng, further);
+        let also: Vec<_> =
+            BUSY.iter().copied().filter(|name| *name != channels[0]).choose_multiple(rng, further);
         channels.extend(also);
     }
     if rng.random_ratio(1, RARITY) {

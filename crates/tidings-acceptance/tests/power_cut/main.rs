@@ -1,8 +1,9 @@
 //! Power cuts and failing disks: what was answered is on the disk, and a disk that fails is not written on.
 //!
 //! The server runs over a recording file layer ([`shim`]). What a disk would hold at any moment is played back from the
-//! record ([`disk`]), and a server is started on it.
+//! record ([`disk`]), and a server is started on it. The layer is preloaded, which is done on Linux alone.
 
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod cuts;

@@ -12,7 +12,8 @@ pub(crate) struct Head {
 impl Head {
     /// The only value of a header.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let mut values = self.headers.iter().filter(|(found, _)| found == name).map(|(_, value)| value.as_str());
+        let mut values =
+            self.headers.iter().filter(|(found, _)| found == name).map(|(_, value)| value.as_str());
         let value = values.next();
         assert!(values.next().is_none(), "{name} stands twice: {self:?}");
         value
@@ -20,7 +21,8 @@ impl Head {
 }
 
 fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+    !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
 /// Takes a head off the front.
@@ -62,7 +64,10 @@ pub(crate) fn take_chunks(input: &mut &[u8]) -> (Vec<u8>, bool) {
     while !input.is_empty() {
         let end = input.windows(2).position(|window| window == b"\r\n").expect("the end of a chunk's size");
         let digits = std::str::from_utf8(&input[..end]).unwrap();
-        assert!(!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit()), "a size, not {digits:?}");
+        assert!(
+            !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
+            "a size, not {digits:?}"
+        );
         let size = usize::from_str_radix(digits, 16).unwrap();
         let rest = &input[end + 2..];
         assert!(rest.len() >= size + 2 && &rest[size..size + 2] == b"\r\n", "a chunk of {size} bytes");

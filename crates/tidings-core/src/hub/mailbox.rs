@@ -165,7 +165,9 @@ impl Mailbox {
                 }
             }
             Signal::Unauthorize(lost) => inner.signals.iter_mut().for_each(|signal| signal.forbid(lost)),
-            Signal::Credential(..) => inner.signals.retain(|signal| !matches!(signal, Signal::Credential(..))),
+            Signal::Credential(..) => {
+                inner.signals.retain(|signal| !matches!(signal, Signal::Credential(..)))
+            }
             Signal::End(..) => {}
         }
         inner.signals.push_back(signal);

@@ -44,9 +44,11 @@ impl Node {
     /// The first node on an empty disk.
     pub(crate) fn start(limits: HubLimits) -> Self {
         let told = Arc::new(Told::default());
-        let policy = Policy { retention_age: std::time::Duration::ZERO, events_per_channel: 0, ..Policy::default() };
+        let policy =
+            Policy { retention_age: std::time::Duration::ZERO, events_per_channel: 0, ..Policy::default() };
         let clock = Arc::new(TestClock::default());
-        let store = MemoryStore::open(&MemoryDisk::new(), clock, policy, Arc::clone(&told) as Arc<dyn Commits>);
+        let store =
+            MemoryStore::open(&MemoryDisk::new(), clock, policy, Arc::clone(&told) as Arc<dyn Commits>);
         Self::of(store, &told, limits, None)
     }
 
@@ -82,7 +84,8 @@ impl Node {
         let hub = self.hub.tenant(&self.tenant).await.unwrap();
         let filter = Arc::new(Filter::default());
         let mailbox = Mailbox::new(filter.clone(), mailbox_bytes);
-        let config = SessionConfig { page_events: 50, page_bytes: 4_000, heartbeat: None, ..SessionConfig::default() };
+        let config =
+            SessionConfig { page_events: 50, page_bytes: 4_000, heartbeat: None, ..SessionConfig::default() };
         let patterns = patterns.iter().map(|text| text.parse().unwrap()).collect();
         let (page_bytes, head) = (config.page_bytes, hub.published());
         let opening = Opening { id: "s".into(), patterns, filter, start, head, expires: None };

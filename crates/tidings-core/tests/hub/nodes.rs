@@ -89,7 +89,8 @@ fn two_nodes_tell_all_their_readers_everything_once_and_in_order() {
             peer.tail.heal();
             peer.tail.flush();
         }
-        let head = futures_util::FutureExt::now_or_never(first.store.bounds(&first.tenant)).unwrap().unwrap().head;
+        let head =
+            futures_util::FutureExt::now_or_never(first.store.bounds(&first.tenant)).unwrap().unwrap().head;
         for peer in &peers {
             peer.node.hub.grown(Growth { tenant: first.tenant.clone(), head });
         }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tidings_contract::MemoryStore;
+use tidings_contract::suite::kit::selection;
 use tidings_core::hub::{Attach, Hub, HubLimits, Mailbox, Membership};
 use tidings_core::port::log::{Bounds, LogPage, Query, Resolution};
 use tidings_core::port::store::{Batch, Commits};
 use tidings_core::port::tail::{Growth, Listener};
 use tidings_core::port::{Log, PortFuture, StorageError};
-use tidings_contract::suite::kit::selection;
 use tidings_protocol::{Cursor, Event, Seq, TenantId};
 use tokio::sync::Semaphore;
 
@@ -43,11 +43,19 @@ impl Log for Gate {
         })
     }
 
-    fn resolve<'a>(&'a self, tenant: &'a TenantId, cursor: Cursor) -> PortFuture<'a, Result<Resolution, StorageError>> {
+    fn resolve<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        cursor: Cursor,
+    ) -> PortFuture<'a, Result<Resolution, StorageError>> {
         self.inner.resolve(tenant, cursor)
     }
 
-    fn read<'a>(&'a self, tenant: &'a TenantId, query: &'a Query) -> PortFuture<'a, Result<LogPage, StorageError>> {
+    fn read<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        query: &'a Query,
+    ) -> PortFuture<'a, Result<LogPage, StorageError>> {
         Box::pin(async move {
             self.pass().await?;
             self.inner.read(tenant, query).await

@@ -36,11 +36,19 @@ impl Log for Slow {
         self.inner.bounds(tenant)
     }
 
-    fn resolve<'a>(&'a self, tenant: &'a TenantId, cursor: Cursor) -> PortFuture<'a, Result<Resolution, StorageError>> {
+    fn resolve<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        cursor: Cursor,
+    ) -> PortFuture<'a, Result<Resolution, StorageError>> {
         self.inner.resolve(tenant, cursor)
     }
 
-    fn read<'a>(&'a self, tenant: &'a TenantId, query: &'a Query) -> PortFuture<'a, Result<LogPage, StorageError>> {
+    fn read<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        query: &'a Query,
+    ) -> PortFuture<'a, Result<LogPage, StorageError>> {
         Box::pin(async move {
             self.begun.fetch_add(1, Ordering::SeqCst);
             let running = 1 + self.running.fetch_add(1, Ordering::SeqCst);
@@ -81,7 +89,11 @@ fn a_page_is_read_once_for_all_who_ask_while_it_is_being_read() {
         }
         assert_eq!(pages.counters().0, 1);
         node.publish("a", 2);
-        assert_eq!(pages.read(&node.tenant, after(0)).await.unwrap().entries.len(), 2, "one that is done is not shared");
+        assert_eq!(
+            pages.read(&node.tenant, after(0)).await.unwrap().entries.len(),
+            2,
+            "one that is done is not shared"
+        );
     });
 }
 

@@ -38,7 +38,8 @@ fn publish(node: &Node, seed: &Seed) {
         left -= count;
         let draft = |number| {
             let channel = CHANNELS[usize::try_from(seed.below(CHANNELS.len() as u64)).unwrap()];
-            let also = if seed.happens(20) && channel != "b" { vec!["b".parse().unwrap()] } else { Vec::new() };
+            let also =
+                if seed.happens(20) && channel != "b" { vec!["b".parse().unwrap()] } else { Vec::new() };
             Draft { also: also.into(), ..numbered(channel, number) }
         };
         node.submit(&node.tenant, (0..count).map(draft).collect());
@@ -96,7 +97,12 @@ fn read(node: &Node, patterns: &[&str], mailbox_bytes: usize, seed: &Seed, end: 
 fn expected(node: &Node, patterns: &[&str]) -> Vec<u64> {
     let log = node.store.clone() as Arc<dyn tidings_core::port::Log>;
     let query = tidings_contract::suite::kit::query(patterns);
-    let query = tidings_core::port::log::Query { max_events: 100_000, max_bytes: usize::MAX, max_examined: 100_000, ..query };
+    let query = tidings_core::port::log::Query {
+        max_events: 100_000,
+        max_bytes: usize::MAX,
+        max_examined: 100_000,
+        ..query
+    };
     let page = futures_util::FutureExt::now_or_never(log.read(&node.tenant, &query)).unwrap().unwrap();
     page.events.iter().map(|event: &Event| event.id.seq.0).collect()
 }
@@ -106,8 +112,12 @@ fn nothing_is_lost_or_doubled_between_replay_and_live() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let node = Node::start(HubLimits { ring_events: 200, ..HubLimits::default() });
     let end = (PUBLISHERS * EVENTS + 1) as u64;
-    let asks: &[(&[&str], usize)] =
-        &[(&["a", "end"], 100_000), (&["x:*", "b", "end"], 3_000), (&["*"], 1_000), (&["b", "x:1", "end"], 400)];
+    let asks: &[(&[&str], usize)] = &[
+        (&["a", "end"], 100_000),
+        (&["x:*", "b", "end"], 3_000),
+        (&["*"], 1_000),
+        (&["b", "x:1", "end"], 400),
+    ];
     let seen: Vec<Seen> = std::thread::scope(|scope| {
         let readers: Vec<_> = asks
             .iter()

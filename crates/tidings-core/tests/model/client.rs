@@ -68,13 +68,26 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(feed: Feed, watch: Watch, patterns: Vec<Pattern>, filter: Arc<Filter>, poll: bool, max_channels: usize) -> Self {
+    pub(crate) fn new(
+        feed: Feed,
+        watch: Watch,
+        patterns: Vec<Pattern>,
+        filter: Arc<Filter>,
+        poll: bool,
+        max_channels: usize,
+    ) -> Self {
         let (woken, asked) = (Flag::up(), VecDeque::new());
         Self { feed, watch, patterns, filter, poll, start: false, max_channels, woken, asked, blocked: false }
     }
 
     /// Takes up to `frames`, and answers the ids that they carried. It looks only when it was woken, as a task does.
-    pub(crate) fn take(&mut self, frames: u8, now: Duration, history: &History, cov: &mut Coverage) -> Check<Vec<Cursor>> {
+    pub(crate) fn take(
+        &mut self,
+        frames: u8,
+        now: Duration,
+        history: &History,
+        cov: &mut Coverage,
+    ) -> Check<Vec<Cursor>> {
         let mut ids = Vec::new();
         if self.blocked {
             self.blocked = false;
@@ -144,10 +157,17 @@ impl Client {
         Ok(())
     }
 
-    fn take_answer(&mut self, asked: &Asked, result: &ChangeResult, history: &History, cov: &mut Coverage) -> Check {
+    fn take_answer(
+        &mut self,
+        asked: &Asked,
+        result: &ChangeResult,
+        history: &History,
+        cov: &mut Coverage,
+    ) -> Check {
         let mut added: Vec<(Pattern, JoinAt)> = Vec::new();
         for join in &asked.joins {
-            if result.added.contains(&join.pattern) && !added.iter().any(|(known, _)| *known == join.pattern) {
+            if result.added.contains(&join.pattern) && !added.iter().any(|(known, _)| *known == join.pattern)
+            {
                 added.push((join.pattern.clone(), join.at));
             }
         }

@@ -52,8 +52,11 @@ pub(crate) fn event(post: Post, number: u64) -> Draft {
         _ => post,
     };
     // What ends is a channel of its own, so that the others live on.
-    let on =
-        if post.terminal { format!("t:{}", post.channel % 6).parse().unwrap() } else { channel(post.channel) };
+    let on = if post.terminal {
+        format!("t:{}", post.channel % 6).parse().unwrap()
+    } else {
+        channel(post.channel)
+    };
     let also = post.also.map(channel).filter(|also| *also != on);
     let body = match post.idempotency {
         Some(key) => format!("\"k{key}\""),
@@ -63,7 +66,8 @@ pub(crate) fn event(post: Post, number: u64) -> Draft {
         channel: on,
         also: also.into_iter().collect(),
         kind: if post.kind == 0 { "t0" } else { "t1" }.parse().unwrap(),
-        category: [None, Some("ONE"), Some("TWO")][usize::from(post.category)].map(|word| word.parse().unwrap()),
+        category: [None, Some("ONE"), Some("TWO")][usize::from(post.category)]
+            .map(|word| word.parse().unwrap()),
         key: post.key.map(|key| format!("key{key}").into()),
         terminal: post.terminal,
         data: json(&body),

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use tidings_contract::faulty::Seed;
 use tidings_core::hub::Mailbox;
+use tidings_core::hub::Signal;
 use tidings_core::port::StorageError;
 use tidings_core::port::log::Resolution;
 use tidings_core::session::{Join, JoinAt, Opening, Start};
 use tidings_core::{Feed, Session};
 use tidings_protocol::time::Timestamp;
 use tidings_protocol::{Cursor, EndReason, Filter, Lineage, Pattern, Seq};
-use tidings_core::hub::Signal;
 
 use super::client::Client;
 use super::coverage::Coverage;
@@ -44,7 +44,8 @@ struct Ask {
 
 /// Carries out the steps on a world drawn from the seed.
 pub(crate) fn run(seed: u64, steps: &[Step], cov: &mut Coverage) -> Check {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
         let seed = Seed::new(seed);
         let setup = Setup::draw(&seed);
@@ -68,7 +69,15 @@ impl Run<'_> {
             Step::PublishElsewhere(channel) => {
                 self.cov.hit("publish: another tenant");
                 let number = self.world.number();
-                let post = Post { channel: *channel, also: None, kind: 0, category: 0, key: None, terminal: false, idempotency: None };
+                let post = Post {
+                    channel: *channel,
+                    also: None,
+                    kind: 0,
+                    category: 0,
+                    key: None,
+                    terminal: false,
+                    idempotency: None,
+                };
                 let other = self.world.other.clone();
                 self.world.publish(&other, vec![names::event(post, number)]).unwrap();
             }
@@ -105,7 +114,10 @@ impl Run<'_> {
     }
 
     fn carry_out_on_client(&mut self, step: &Step) {
-        let (Step::Unauthorize { client, .. } | Step::Renew { client, .. } | Step::End(client) | Step::Block(client)) = step
+        let (Step::Unauthorize { client, .. }
+        | Step::Renew { client, .. }
+        | Step::End(client)
+        | Step::Block(client)) = step
         else {
             return self.carry_out_on_world(step);
         };
@@ -294,11 +306,15 @@ impl Run<'_> {
             unknown: start == Start::Unknown,
             poll: ask.poll,
         };
-        self.cov.add("open: start after trimming", u64::from(opened.start && !self.world.history.marks().is_empty()));
+        self.cov.add(
+            "open: start after trimming",
+            u64::from(opened.start && !self.world.history.marks().is_empty()),
+        );
         self.cov.add("open: poll", u64::from(ask.poll));
         let setup = &self.world.setup;
         let config = if ask.poll { setup.poll.clone() } else { setup.stream.clone() };
-        let expires = setup.expires.filter(|_| !ask.poll).map(|secs| (Timestamp(0), Duration::from_secs(secs)));
+        let expires =
+            setup.expires.filter(|_| !ask.poll).map(|secs| (Timestamp(0), Duration::from_secs(secs)));
         let mailbox = Mailbox::new(ask.filter.clone(), setup.mailbox_bytes);
         let (id, patterns, filter) = ("s".to_owned(), ask.patterns.clone(), ask.filter.clone());
         let opening = Opening { id, patterns, filter, start, head, expires };
@@ -344,7 +360,8 @@ impl Run<'_> {
             let mut waiting = false;
             for slot in 0..CLIENTS {
                 self.take(slot, u8::MAX)?;
-                waiting |= self.clients[slot].as_mut().is_some_and(|client| !is_drained(client, self.now, head));
+                waiting |=
+                    self.clients[slot].as_mut().is_some_and(|client| !is_drained(client, self.now, head));
             }
             if !waiting {
                 self.cov.hit("drained");
@@ -361,7 +378,8 @@ impl Run<'_> {
 fn is_drained(client: &mut Client, now: Duration, head: u64) -> bool {
     client.feed.settle(now);
     let settled = client.watch.is_settled();
-    client.watch.is_over() || (settled && client.feed.is_caught_up() && client.feed.session().position().seq.0 == head)
+    client.watch.is_over()
+        || (settled && client.feed.is_caught_up() && client.feed.session().position().seq.0 == head)
 }
 
 fn slot(client: u8) -> usize {

@@ -58,7 +58,13 @@ fn session(seed: &Seed) -> SessionConfig {
 impl Setup {
     pub(crate) fn draw(seed: &Seed) -> Self {
         let stream = session(seed);
-        let poll = SessionConfig { heartbeat: None, lifetime: None, conflate: false, controls: false, ..stream.clone() };
+        let poll = SessionConfig {
+            heartbeat: None,
+            lifetime: None,
+            conflate: false,
+            controls: false,
+            ..stream.clone()
+        };
         Self {
             policy: policy(seed),
             odds: LogOdds {

@@ -41,13 +41,35 @@ pub(crate) enum Step {
     DeliverLast,
     Lose,
     Announce,
-    Open { client: u8, patterns: Vec<u8>, filter: u8, from: From, poll: bool },
-    Resume { client: u8, from: From },
-    Take { client: u8, frames: u8 },
+    Open {
+        client: u8,
+        patterns: Vec<u8>,
+        filter: u8,
+        from: From,
+        poll: bool,
+    },
+    Resume {
+        client: u8,
+        from: From,
+    },
+    Take {
+        client: u8,
+        frames: u8,
+    },
     Drop(u8),
-    Change { client: u8, add: Vec<(u8, From)>, remove: Vec<u8> },
-    Unauthorize { client: u8, patterns: Vec<u8> },
-    Renew { client: u8, secs: u8 },
+    Change {
+        client: u8,
+        add: Vec<(u8, From)>,
+        remove: Vec<u8>,
+    },
+    Unauthorize {
+        client: u8,
+        patterns: Vec<u8>,
+    },
+    Renew {
+        client: u8,
+        secs: u8,
+    },
     End(u8),
     Block(u8),
     /// Seconds pass for the sessions.

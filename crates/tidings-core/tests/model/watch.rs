@@ -195,7 +195,13 @@ impl Watch {
     }
 
     /// A change was answered.
-    pub(crate) fn changed(&mut self, removed: &[Pattern], added: Vec<(Pattern, JoinAt)>, here: Cursor, history: &History) {
+    pub(crate) fn changed(
+        &mut self,
+        removed: &[Pattern],
+        added: Vec<(Pattern, JoinAt)>,
+        here: Cursor,
+        history: &History,
+    ) {
         self.subs.retain(|sub| !removed.contains(&sub.pattern));
         if !added.is_empty() {
             // A stream that has not looked at the log yet now owes its new channels word of what is gone.
@@ -222,7 +228,8 @@ impl Watch {
     /// The right to these ended: from this moment on nothing of them may come.
     /// A group that is left with none is passed over, unless it has `begun`.
     pub(crate) fn unauthorize(&mut self, lost: Vec<Pattern>, all: bool, begun: bool, history: &History) {
-        let pending: Vec<u64> = history.upto(self.last.seq.0).filter(|f| self.misses(f)).map(Fact::seq).collect();
+        let pending: Vec<u64> =
+            history.upto(self.last.seq.0).filter(|f| self.misses(f)).map(Fact::seq).collect();
         self.counted.extend(pending);
         if let Some(group) = self.groups.front_mut() {
             let taken = history.upto(group.last).filter(|f| group.takes(&f.event, true)).map(Fact::seq);
@@ -276,7 +283,13 @@ impl Watch {
     }
 
     /// Takes a frame; answers the id that it carried.
-    pub(crate) fn on_frame(&mut self, frame: &Frame, position: Cursor, history: &History, cov: &mut Coverage) -> Check<Option<Cursor>> {
+    pub(crate) fn on_frame(
+        &mut self,
+        frame: &Frame,
+        position: Cursor,
+        history: &History,
+        cov: &mut Coverage,
+    ) -> Check<Option<Cursor>> {
         if matches!(frame, Frame::Over) {
             check!(self.over, "over without an end");
             return Ok(None);
@@ -310,7 +323,8 @@ impl Watch {
     }
 
     fn known<'a>(&self, event: &Event, history: &'a History) -> Check<&'a Fact> {
-        let fact = history.get(event.id.seq.0).ok_or_else(|| format!("{} was never published", event.to_json()))?;
+        let fact =
+            history.get(event.id.seq.0).ok_or_else(|| format!("{} was never published", event.to_json()))?;
         check!(fact.json == event.to_json(), "{} was published, not {}", fact.json, event.to_json());
         check!(self.filter.selects(event), "filtered out, but given: {}", fact.json);
         Ok(fact)
@@ -395,12 +409,25 @@ impl Watch {
         }
     }
 
-    fn on_control(&mut self, control: &Control, id: Option<Cursor>, position: Cursor, history: &History, cov: &mut Coverage) -> Check {
+    fn on_control(
+        &mut self,
+        control: &Control,
+        id: Option<Cursor>,
+        position: Cursor,
+        history: &History,
+        cov: &mut Coverage,
+    ) -> Check {
         let opens = matches!(control, Control::Ready { .. } | Control::Reset(_));
         check!(opens || self.due.is_empty(), "{control:?} before {:?}", self.due);
-        let alone = !matches!(control, Control::Reset(Reset { reason: ResetReason::Unauthorized, .. }) | Control::End { .. });
+        let alone = !matches!(
+            control,
+            Control::Reset(Reset { reason: ResetReason::Unauthorized, .. }) | Control::End { .. }
+        );
         check!(self.lagged.is_none() || !alone, "{control:?} between $lagged and its event");
-        check!(!self.poll || matches!(control, Control::Reset(_) | Control::End { .. }), "a poll is told {control:?}");
+        check!(
+            !self.poll || matches!(control, Control::Reset(_) | Control::End { .. }),
+            "a poll is told {control:?}"
+        );
         match control {
             Control::Ready { resumed, channels, head, .. } => {
                 cov.hit("frame: $ready");
@@ -467,7 +494,14 @@ impl Watch {
         }
     }
 
-    fn on_reset(&mut self, reset: &Reset, id: Option<Cursor>, position: Cursor, history: &History, cov: &mut Coverage) -> Check {
+    fn on_reset(
+        &mut self,
+        reset: &Reset,
+        id: Option<Cursor>,
+        position: Cursor,
+        history: &History,
+        cov: &mut Coverage,
+    ) -> Check {
         match reset.reason {
             ResetReason::Unauthorized => {
                 cov.hit("frame: $reset unauthorized");
@@ -480,7 +514,10 @@ impl Watch {
                 cov.hit("frame: $reset unknown, in a join");
                 let group = self.groups.front().ok_or("a reset of no group")?;
                 check!(group.at == JoinAt::Unknown, "{reset:?} of {group:?}");
-                check!(id.is_none() && reset.through == Some(position), "{reset:?} with {id:?} at {position}");
+                check!(
+                    id.is_none() && reset.through == Some(position),
+                    "{reset:?} with {id:?} at {position}"
+                );
                 Ok(())
             }
             ResetReason::Unknown => {
@@ -489,7 +526,11 @@ impl Watch {
                     return Err(format!("{reset:?} unasked"));
                 };
                 check!(channels == reset.channels, "{reset:?}: {channels:?}");
-                check!(id == Some(self.last) && reset.through == id, "{reset:?} with {id:?}, not {}", self.last);
+                check!(
+                    id == Some(self.last) && reset.through == id,
+                    "{reset:?} with {id:?}, not {}",
+                    self.last
+                );
                 Ok(())
             }
             ResetReason::Expired => {
@@ -500,8 +541,15 @@ impl Watch {
         }
     }
 
-    fn on_expired(&mut self, reset: &Reset, position: Cursor, history: &History, cov: &mut Coverage) -> Check {
-        let (Some(through), [pattern]) = (reset.through.map(|through| through.seq.0), &*reset.channels) else {
+    fn on_expired(
+        &mut self,
+        reset: &Reset,
+        position: Cursor,
+        history: &History,
+        cov: &mut Coverage,
+    ) -> Check {
+        let (Some(through), [pattern]) = (reset.through.map(|through| through.seq.0), &*reset.channels)
+        else {
             return Err(format!("{reset:?} names no single pattern"));
         };
         cov.hit("frame: $reset expired");
@@ -512,8 +560,13 @@ impl Watch {
         } else {
             cov.hit("frame: $reset expired, wide");
         }
-        check!(history.get(through).is_some_and(|fact| fact.on.len() < 1 + fact.event.also.len()), "{reset:?} of nothing");
-        let news = |told: &[(Pattern, u64)]| !told.iter().any(|(known, upto)| known.covers(pattern) && *upto >= through);
+        check!(
+            history.get(through).is_some_and(|fact| fact.on.len() < 1 + fact.event.also.len()),
+            "{reset:?} of nothing"
+        );
+        let news = |told: &[(Pattern, u64)]| {
+            !told.iter().any(|(known, upto)| known.covers(pattern) && *upto >= through)
+        };
         let known = |first: &Marks| {
             // Past so many marks the log names no single channels, so that a gap cannot be known again.
             let single = pattern.as_exact().filter(|_| first.len() <= MAX_TRIMMED);

@@ -168,7 +168,9 @@ impl World {
 
     pub(crate) fn deliver(&mut self, most: usize) -> usize {
         let mut delivered = 0;
-        while delivered < most && let Some(batch) = self.next_batch() {
+        while delivered < most
+            && let Some(batch) = self.next_batch()
+        {
             self.node.hub.committed(batch);
             delivered += 1;
         }

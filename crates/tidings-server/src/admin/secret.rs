@@ -66,7 +66,10 @@ mod tests {
         let text = one.into_string();
         let digits = text.strip_prefix("tdk_").unwrap();
         assert_eq!(digits.len(), 52);
-        assert!(digits.bytes().all(|byte| byte.is_ascii_lowercase() || (b'2'..=b'7').contains(&byte)), "{digits}");
+        assert!(
+            digits.bytes().all(|byte| byte.is_ascii_lowercase() || (b'2'..=b'7').contains(&byte)),
+            "{digits}"
+        );
     }
 
     #[test]

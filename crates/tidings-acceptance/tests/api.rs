@@ -1,0 +1,645 @@
+//! Every route's refusals: the right status, the stable code, the shape of a problem; and beside each its twin, the
+//! same request made right, that succeeds.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use serde_json::{Value, json};
+use tidings_acceptance::http::{Answer, Connection};
+use tidings_acceptance::publish::Lane;
+use tidings_acceptance::subscription::Item;
+use tidings_acceptance::{Ask, Server, ServerOptions, Subscription, Target, Transport, report};
+
+/// A request, put together by hand.
+#[derive(Debug, Clone)]
+struct Call {
+    method: &'static str,
+    path: String,
+    headers: Vec<String>,
+    body: Option<String>,
+}
+
+impl Call {
+    fn new(method: &'static str, path: impl Into<String>) -> Self {
+        Self { method, path: path.into(), headers: Vec::new(), body: None }
+    }
+
+    fn get(path: impl Into<String>) -> Self {
+        Self::new("GET", path)
+    }
+
+    fn post(path: impl Into<String>, body: impl ToString) -> Self {
+        Self { body: Some(body.to_string()), ..Self::new("POST", path) }
+    }
+
+    fn publish(body: impl ToString) -> Self {
+        Self::post("/v1/publish", body)
+    }
+
+    fn with(mut self, header: impl Into<String>) -> Self {
+        self.headers.push(header.into());
+        self
+    }
+
+    fn by(self, target: &Target) -> Self {
+        self.with(format!("authorization: Bearer {}", target.key))
+    }
+
+    async fn make(&self, target: &Target) -> Answer {
+        let mut text = format!(
+            "{} {} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n",
+            self.method, self.path, target.address
+        );
+        self.headers.iter().for_each(|header| text.push_str(&format!("{header}\r\n")));
+        if let Some(body) = &self.body {
+            text.push_str(&format!("content-length: {}\r\n", body.len()));
+        }
+        text.push_str("\r\n");
+        text.push_str(self.body.as_deref().unwrap_or_default());
+        let mut connection = Connection::open(target.address).await.unwrap();
+        connection.exchange(text.as_bytes()).await.unwrap_or_else(|error| panic!("{self:?}: {error}"))
+    }
+}
+
+/// A refusal and its twin.
+struct Case {
+    name: String,
+    call: Call,
+    status: u16,
+    code: &'static str,
+    at: Option<String>,
+    twin: Call,
+}
+
+fn case(name: impl Into<String>, call: Call, (status, code): (u16, &'static str), twin: Call) -> Case {
+    Case { name: name.into(), call, status, code, at: None, twin }
+}
+
+impl Case {
+    fn at(self, at: impl Into<String>) -> Self {
+        Self { at: Some(at.into()), ..self }
+    }
+
+    async fn check(&self, target: &Target) {
+        let answer = self.call.make(target).await;
+        let said = String::from_utf8_lossy(&answer.body).into_owned();
+        let name = &self.name;
+        assert_eq!((answer.status(), answer.code().as_str()), (self.status, self.code), "{name}: {said}");
+        assert_eq!(answer.head.header("content-type"), Some("application/problem+json"), "{name}");
+        assert_eq!(answer.head.header("cache-control"), Some("no-store"), "{name}");
+        let problem = answer.json();
+        for member in ["type", "title", "detail"] {
+            assert!(problem[member].as_str().is_some_and(|text| !text.is_empty()), "{name}: {said}");
+        }
+        assert_eq!(problem["status"], self.status, "{name}");
+        if let Some(at) = &self.at {
+            assert_eq!(problem["at"], at.as_str(), "{name}: {said}");
+        }
+        match self.status {
+            401 => assert!(answer.head.header("www-authenticate").is_some(), "{name}"),
+            405 => assert!(answer.head.header("allow").is_some(), "{name}: RFC 9110, 15.5.6"),
+            429 | 503 if self.code != "idempotency_quota" => {
+                assert!(answer.head.header("retry-after").is_some(), "{name}");
+            }
+            _ => {}
+        }
+        let twin = self.twin.make(target).await;
+        assert!(
+            twin.status() < 300,
+            "the twin of {name}: {} {}",
+            twin.status(),
+            String::from_utf8_lossy(&twin.body)
+        );
+    }
+}
+
+async fn check_all(name: &str, cases: &[Case], target: &Target) {
+    for case in cases {
+        case.check(target).await;
+    }
+    report(format!("api: {} refusals of {name}, each with its twin", cases.len()));
+}
+
+fn good() -> Value {
+    json!({"channel": "a", "type": "t", "data": 1})
+}
+
+/// The good event with a member of another value.
+fn event(member: &str, value: Value) -> Value {
+    let mut event = good();
+    event[member] = value;
+    event
+}
+
+const UNAUTHENTICATED: (u16, &str) = (401, "unauthenticated");
+
+#[tokio::test]
+async fn credentials_are_asked_for_by_every_route() {
+    let server = Server::start(ServerOptions::new()).await;
+    let master = server.master().await;
+    let other = server.key("other", &["publish:*", "subscribe:*"]).await;
+    let mut stream = Subscription::open(Transport::Sse, &master, &Ask::of(&["a"])).await.unwrap();
+    let session = session_of(&mut stream).await;
+    let routes = [
+        Call::publish(good()),
+        Call::get("/v1/poll?channel=a"),
+        Call::post("/v1/poll", json!({"channel": ["a"]})),
+        Call::get("/v1/history?channel=a"),
+        Call::post("/v1/tickets", json!({"channels": ["a"]})),
+        Call::post(format!("/v1/sessions/{session}/subscriptions"), json!({"add": [{"channel": "b"}]})),
+        Call::post(format!("/v1/sessions/{session}/credential"), ""),
+        Call::new("HEAD", "/v1/history?channel=a"),
+    ];
+    let mut cases = Vec::new();
+    for route in routes.iter().filter(|route| route.method != "HEAD") {
+        let (name, twin) = (format!("{} {}", route.method, route.path), route.clone().by(&master));
+        let bad = [
+            ("nothing", vec![]),
+            ("another key", vec!["authorization: Bearer tdk_wrong".to_owned()]),
+            ("another scheme", vec![format!("authorization: Basic {}", master.key)]),
+            ("no key", vec!["authorization: Bearer ".to_owned()]),
+            (
+                "two of them",
+                vec![format!("authorization: Bearer {}", master.key), format!("x-api-key: {}", other.key)],
+            ),
+            (
+                "one of them twice",
+                vec![format!("x-api-key: {}", master.key), format!("x-api-key: {}", master.key)],
+            ),
+            ("a long one", vec![format!("x-api-key: {}", "x".repeat(5_000))]),
+        ];
+        for (why, headers) in bad {
+            let call = Call { headers, ..route.clone() };
+            cases.push(case(format!("{name} with {why}"), call, UNAUTHENTICATED, twin.clone()));
+        }
+    }
+    check_all("credentials", &cases, &master).await;
+    for header in [format!("x-api-key: {}", master.key), format!("authorization: bearer {}", master.key)] {
+        for route in &routes {
+            if route.method == "HEAD" {
+                continue;
+            }
+            assert!(route.clone().with(&header).make(&master).await.status() < 300, "{route:?} by {header}");
+        }
+    }
+    // Anybody may ask how the server is.
+    for path in ["/healthz", "/readyz", "/metrics", "/openapi.json", "/asyncapi.json"] {
+        assert_eq!(Call::get(path).make(&master).await.status(), 200, "{path}");
+    }
+}
+
+async fn session_of(stream: &mut Subscription) -> String {
+    let Item::Control { data, .. } = stream.next().await.unwrap() else { panic!("$ready comes first") };
+    let data: Value = serde_json::from_str(&data).unwrap();
+    data["session"].as_str().unwrap().to_owned()
+}
+
+fn malformed_events() -> Vec<(&'static str, Value, (u16, &'static str), &'static str)> {
+    let (body, channel, kind) = ((400, "invalid_body"), (400, "invalid_channel"), (400, "invalid_type"));
+    let deep = |levels: usize| {
+        serde_json::from_str(&format!("{}{}", "[".repeat(levels), "]".repeat(levels))).unwrap()
+    };
+    let many: Vec<String> = (0..9).map(|n| format!("c{n}")).collect();
+    vec![
+        ("no channel", json!({"type": "t", "data": 1}), body, "/channel"),
+        ("no type", json!({"channel": "a", "data": 1}), body, "/type"),
+        ("no data", json!({"channel": "a", "type": "t"}), body, "/data"),
+        ("a pattern", event("channel", json!("a:*")), channel, "/channel"),
+        ("an empty channel", event("channel", json!("")), channel, "/channel"),
+        ("a long channel", event("channel", json!("x".repeat(201))), channel, "/channel"),
+        ("an empty segment", event("channel", json!("a::b")), channel, "/channel"),
+        ("nine further channels", event("also", json!(many)), channel, "/also"),
+        ("a bad further channel", event("also", json!(["b", "?"])), channel, "/also/1"),
+        ("a control's name", event("type", json!("$ready")), kind, "/type"),
+        ("a long type", event("type", json!("x".repeat(101))), kind, "/type"),
+        ("the type error", event("type", json!("error")), (400, "reserved_type"), "/type"),
+        ("the type open", event("type", json!("open")), (400, "reserved_type"), "/type"),
+        ("a bad category", event("category", json!("lower")), kind, "/category"),
+        ("a long category", event("category", json!("X".repeat(41))), kind, "/category"),
+        ("a long key", event("key", json!("x".repeat(201))), body, "/key"),
+        ("an empty key", event("key", json!("")), body, "/key"),
+        ("a long actor", event("actor", json!("x".repeat(201))), body, "/actor"),
+        ("a long mutation id", event("mutationId", json!("x".repeat(201))), body, "/mutationId"),
+        ("a long idempotency key", event("idempotencyKey", json!("x".repeat(256))), body, "/idempotencyKey"),
+        ("a large version", event("version", json!(1_u64 << 53)), body, "/version"),
+        ("data too deep", event("data", deep(65)), (400, "invalid_data"), "/data"),
+        ("data too large", event("data", json!("x".repeat(64 * 1024 - 1))), (413, "body_too_large"), "/data"),
+    ]
+}
+
+/// The longest and largest that is taken of each.
+fn at_the_limits() -> Value {
+    let deep: Value = serde_json::from_str(&format!("{}{}", "[".repeat(64), "]".repeat(64))).unwrap();
+    let also: Vec<String> = (0..8).map(|n| format!("c{n}")).collect();
+    json!({"channel": "x".repeat(200), "also": also, "type": "x".repeat(100), "category": "X".repeat(40),
+        "key": "x".repeat(200), "actor": "x".repeat(200), "mutationId": "x".repeat(200),
+        "idempotencyKey": "x".repeat(255), "version": (1_u64 << 53) - 1, "data": deep})
+}
+
+#[tokio::test]
+async fn publish_refuses_what_is_malformed() {
+    let server = Server::start(ServerOptions::new()).await;
+    let master = server.master().await;
+    let twin = Call::publish(good()).by(&master);
+    let mut cases = Vec::new();
+    for (name, event, refusal, at) in malformed_events() {
+        let alone = Call::publish(&event).by(&master);
+        cases.push(case(name, alone, refusal, Call::publish(at_the_limits()).by(&master)).at(at));
+        let batch = Call::publish(json!({"events": [good(), event]})).by(&master);
+        cases.push(
+            case(format!("{name}, in a batch"), batch, refusal, twin.clone()).at(format!("/events/1{at}")),
+        );
+    }
+    for (name, body) in [
+        ("no body", ""),
+        ("no JSON", "{"),
+        ("a string", "\"a\""),
+        ("a number for a channel", r#"{"channel":1,"type":"t","data":1}"#),
+        ("a string for events", r#"{"events":"x"}"#),
+        ("an event that is none", r#"{"events":[1]}"#),
+        ("two values", r#"{"channel":"a","type":"t","data":1}{}"#),
+        ("not UTF-8", "{\"channel\":\"a\",\"type\":\"t\",\"data\":\"\u{0}\"}"),
+    ] {
+        cases.push(case(name, Call::publish(body).by(&master), (400, "invalid_body"), twin.clone()));
+    }
+    let batch = |count: usize| Call::publish(json!({"events": vec![good(); count]})).by(&master);
+    cases.push(case("no event", batch(0), (400, "too_many_events"), batch(1)).at("/events"));
+    cases.push(case("101 events", batch(101), (400, "too_many_events"), batch(100)).at("/events"));
+    let keyed = |key: &str| event("idempotencyKey", json!(key));
+    let twice = Call::publish(json!({"events": [keyed("once"), keyed("once")]})).by(&master);
+    let once = Call::publish(json!({"events": [keyed("once"), keyed("other")]})).by(&master);
+    cases.push(
+        case("a key twice", twice, (400, "idempotency_key_repeated"), once).at("/events/1/idempotencyKey"),
+    );
+    check_all("malformed publishes", &cases, &master).await;
+    // All or none: of the batches that were refused nothing is there.
+    let history = tidings_acceptance::poll::history(&master, &["a"], None).await;
+    let expected = cases.iter().filter(|case| case.twin.body.as_deref() == twin.body.as_deref()).count();
+    assert_eq!(history.len(), expected + 1 + 100 + 2);
+}
+
+/// Members have names: their values in some order are no request.
+#[tokio::test]
+async fn an_array_is_no_body_of_any_route() {
+    let server = Server::start(ServerOptions::new()).await;
+    let master = server.master().await;
+    let mut stream = Subscription::open(Transport::Sse, &master, &Ask::of(&["a"])).await.unwrap();
+    let change = format!("/v1/sessions/{}/subscriptions", session_of(&mut stream).await);
+    let event = json!(["a", null, "t", 1, null, null, null, null, null, null, null]);
+    let twin = Call::publish(good()).by(&master);
+    let mut cases = Vec::new();
+    for (route, body) in [
+        ("/v1/publish", json!([])),
+        ("/v1/publish", json!([[good()]])),
+        ("/v1/publish", event.clone()),
+        ("/v1/publish", json!({ "events": [event] })),
+        ("/v1/poll", json!([])),
+        ("/v1/poll", json!([["a"], [], [], null, 0, 1])),
+        ("/v1/tickets", json!([["a"], null])),
+        (&change, json!([])),
+        (&change, json!([[["b", null]], []])),
+        (&change, json!({"add": [["b", null]]})),
+    ] {
+        cases.push(case(
+            format!("{route} {body}"),
+            Call::post(route, &body).by(&master),
+            (400, "invalid_body"),
+            twin.clone(),
+        ));
+    }
+    check_all("arrays", &cases, &master).await;
+}
+
+#[tokio::test]
+async fn publish_refuses_what_may_not_be() {
+    let server = Server::start(ServerOptions::new().set("limits.idempotency_keys", "5")).await;
+    let master = server.master().await;
+    let narrow = server.key("narrow", &["publish:mine:*", "subscribe:*"]).await;
+    let reader = server.key("reader", &["subscribe:*"]).await;
+    let mine = |extra: Value| {
+        let mut body = event("channel", json!("mine:1"));
+        body.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        Call::publish(body)
+    };
+    let twin = mine(json!({})).by(&narrow);
+    let forbidden = (403, "forbidden_channel");
+    let not_mine = Call::publish(event("channel", json!("mine"))).by(&narrow);
+    let also_not_mine = mine(json!({"also": ["mine:2", "theirs"]})).by(&narrow);
+    let batch = json!({"events": [event("channel", json!("mine:1")), good()]});
+    let cases = [
+        case("another's channel", not_mine, forbidden, twin.clone()).at("mine"),
+        case(
+            "another's further channel",
+            also_not_mine,
+            forbidden,
+            mine(json!({"also": ["mine:2"]})).by(&narrow),
+        )
+        .at("theirs"),
+        case("another's channel in a batch", Call::publish(batch).by(&narrow), forbidden, twin.clone()),
+        case("a reader", mine(json!({})).by(&reader), forbidden, twin),
+    ];
+    check_all("publishes without the right", &cases, &master).await;
+
+    let keyed = |channel: &str, key: &str, data: Value| {
+        Call::publish(json!({"channel": channel, "type": "t", "data": data, "idempotencyKey": key}))
+            .by(&master)
+    };
+    assert_eq!(keyed("a", "k", json!(1)).make(&master).await.status(), 200);
+    let end =
+        Call::publish(json!({"channel": "over", "type": "end", "data": null, "terminal": true})).by(&master);
+    assert_eq!(end.make(&master).await.status(), 200);
+    let after = Call::publish(event("channel", json!("over"))).by(&master);
+    let beside = Call::publish(event("also", json!(["over"]))).by(&master);
+    let fine = Call::publish(good()).by(&master);
+    let cases = [
+        case(
+            "another body",
+            keyed("a", "k", json!(2)),
+            (409, "idempotency_conflict"),
+            keyed("a", "k", json!(1)),
+        ),
+        case("an ended channel", after, (409, "channel_ended"), fine.clone()),
+        case("an ended further channel", beside, (409, "channel_ended"), fine),
+    ];
+    check_all("conflicts", &cases, &master).await;
+    for n in 0..4 {
+        assert_eq!(keyed("a", &format!("more{n}"), json!(1)).make(&master).await.status(), 200);
+    }
+    let quota = (429, "idempotency_quota");
+    let cases = [case("a sixth key", keyed("a", "sixth", json!(1)), quota, keyed("a", "k", json!(1)))];
+    check_all("quotas", &cases, &master).await;
+    let once = keyed("a", "k", json!(1)).make(&master).await.json();
+    assert_eq!(once["events"][0]["duplicate"], true);
+}
+
+#[tokio::test]
+async fn reading_refuses_what_is_malformed_or_forbidden() {
+    let server = Server::start(ServerOptions::new().set("limits.channels_per_session", "3")).await;
+    let master = server.master().await;
+    let narrow = server.key("narrow", &["subscribe:mine:*"]).await;
+    let cursor = Lane::new(&master).expect(&good()).await[0];
+    let (parameter, channel, kind) =
+        ((400, "invalid_parameter"), (400, "invalid_channel"), (400, "invalid_type"));
+    let mut cases = Vec::new();
+    for path in ["/v1/poll", "/v1/history"] {
+        let twin = Call::get(format!("{path}?channel=a&wait=0&after={cursor}")).by(&master);
+        let by_narrow = Call::get(format!("{path}?channel=mine:1&wait=0&after={cursor}")).by(&narrow);
+        let wide: String = (0..101).map(|n| format!("&type=t{n}")).collect();
+        let bad = [
+            ("", parameter),
+            ("channel=a:", channel),
+            ("channel=%0A", channel),
+            ("channel=", channel),
+            ("channel=a&type=%24x", kind),
+            ("channel=a&category=x", kind),
+            ("channel=a&after=x", (400, "invalid_cursor")),
+            ("channel=a&after=start&after=start", parameter),
+            ("channel=a&wait=soon", parameter),
+            ("channel=a&limit=-1", parameter),
+            ("channel=a&heartbeat=loud", parameter),
+            ("channel=a&channel=b&channel=c&channel=d", (400, "too_many_channels")),
+            (&format!("channel=a{wide}"), parameter),
+        ];
+        for (query, refusal) in bad {
+            cases.push(case(
+                format!("{path}?{query}"),
+                Call::get(format!("{path}?{query}")).by(&master),
+                refusal,
+                twin.clone(),
+            ));
+            if path == "/v1/poll" && !query.contains("wait") && !query.contains("limit") && !query.is_empty()
+            {
+                let events = Call::get(format!("/v1/events?{}", query.replace("after", "since"))).by(&master);
+                cases.push(case(format!("events?{query}"), events, refusal, twin.clone()));
+            }
+        }
+        for pattern in ["mine", "*", "mi:*", "theirs:1"] {
+            let call = Call::get(format!("{path}?channel=mine:1&channel={pattern}")).by(&narrow);
+            cases.push(
+                case(format!("{path} of {pattern}"), call, (403, "forbidden_channel"), by_narrow.clone())
+                    .at(pattern),
+            );
+            let events = Call::get(format!("/v1/events?channel=mine:1&channel={pattern}")).by(&narrow);
+            cases.push(
+                case(format!("events of {pattern}"), events, (403, "forbidden_channel"), by_narrow.clone())
+                    .at(pattern),
+            );
+        }
+    }
+    let by_body = Call::post("/v1/poll", json!({"channel": ["a"], "wait": 0, "after": cursor})).by(&master);
+    for (body, refusal) in [
+        (json!({"channel": "a"}), (400, "invalid_body")),
+        (json!(1), (400, "invalid_body")),
+        (json!({"channel": ["?"]}), channel),
+        (json!({"channel": ["a"], "type": ["$x"]}), kind),
+        (json!({"channel": ["a"], "category": ["x"]}), kind),
+        (json!({"channel": ["a"], "after": "x"}), (400, "invalid_cursor")),
+        (json!({}), parameter),
+        (json!({"channel": ["a"], "wait": "1"}), (400, "invalid_body")),
+        (json!({"channel": ["a", "b", "c", "d"]}), (400, "too_many_channels")),
+    ] {
+        cases.push(case(
+            format!("poll by {body}"),
+            Call::post("/v1/poll", &body).by(&master),
+            refusal,
+            by_body.clone(),
+        ));
+    }
+    check_all("reading", &cases, &master).await;
+}
+
+#[tokio::test]
+async fn sessions_are_changed_by_their_owner_alone() {
+    let server = Server::start(ServerOptions::new()).await;
+    let master = server.master().await;
+    let other = server.key("other", &["publish:*", "subscribe:*"]).await;
+    let mut stream = Subscription::open(Transport::Sse, &master, &Ask::of(&["a"])).await.unwrap();
+    let session = session_of(&mut stream).await;
+    let change =
+        |session: &str, body: Value| Call::post(format!("/v1/sessions/{session}/subscriptions"), body);
+    let credential = |session: &str| Call::post(format!("/v1/sessions/{session}/credential"), "");
+    let add = json!({"add": [{"channel": "b"}], "remove": ["b"]});
+    let (twin, unknown) = (change(&session, add.clone()).by(&master), (404, "session_unknown"));
+    let mut cases = vec![
+        case("another's session", change(&session, add.clone()).by(&other), unknown, twin.clone()),
+        case(
+            "another's credential",
+            credential(&session).by(&other),
+            unknown,
+            credential(&session).by(&master),
+        ),
+    ];
+    for name in ["nobody", "x", &session[1..], &format!("{session}a"), "%2e%2e", "aaaaaaaaaaaaaaaaaaaaaaaaaa"]
+    {
+        cases.push(case(name, change(name, add.clone()).by(&master), unknown, twin.clone()));
+        cases.push(case(name, credential(name).by(&master), unknown, twin.clone()));
+    }
+    let many: Vec<Value> = (0..1_001).map(|n| json!({"channel": format!("c{n}")})).collect();
+    for (body, code) in [
+        (json!("b"), "invalid_body"),
+        (json!({"add": "b"}), "invalid_body"),
+        (json!({"add": [{}]}), "invalid_body"),
+        (json!({"remove": ["?"]}), "invalid_channel"),
+        (json!({"add": many}), "too_many_channels"),
+    ] {
+        let name = body.to_string().chars().take(40).collect::<String>();
+        cases.push(case(name, change(&session, body).by(&master), (400, code), twin.clone()));
+    }
+    check_all("sessions", &cases, &master).await;
+    // What is wrong with one entry is no fault of the others.
+    let mixed = json!({"add": [{"channel": "?"}, {"channel": "c", "since": "x"}, {"channel": "d"}]});
+    let answer = change(&session, mixed).by(&master).make(&master).await.json();
+    let refused =
+        json!([{"channel": "?", "code": "invalid_channel"}, {"channel": "c", "code": "invalid_cursor"}]);
+    assert_eq!(answer, json!({"added": ["d"], "refused": refused}));
+}
+
+#[tokio::test]
+async fn addresses_and_methods_that_are_none_are_refused() {
+    let server = Server::start(ServerOptions::new()).await;
+    let master = server.master().await;
+    let ok = Call::get("/healthz");
+    let mut cases = Vec::new();
+    for path in [
+        "/",
+        "/v1",
+        "/v1/",
+        "/v1/publish/",
+        "/v2/publish",
+        "/v1/events/a",
+        "/v1/sessions",
+        "/v1/sessions/a",
+        "//healthz",
+        "/healthz/",
+    ] {
+        for method in ["GET", "POST", "DELETE"] {
+            cases.push(case(
+                format!("{method} {path}"),
+                Call::new(method, path).by(&master),
+                (404, "not_found"),
+                ok.clone(),
+            ));
+        }
+    }
+    let routes = [
+        ("/v1/publish", &["GET", "PUT", "DELETE", "PATCH"][..], Call::publish(good()).by(&master)),
+        ("/v1/events", &["POST", "PUT", "DELETE"], Call::get("/v1/history?channel=a").by(&master)),
+        ("/v1/ws", &["POST", "PUT", "DELETE"], ok.clone()),
+        ("/v1/poll", &["PUT", "DELETE"], Call::get("/v1/poll?channel=a").by(&master)),
+        ("/v1/history", &["POST", "PUT"], Call::get("/v1/history?channel=a").by(&master)),
+        ("/v1/tickets", &["GET", "DELETE"], Call::post("/v1/tickets", json!({"channels": []})).by(&master)),
+        ("/v1/sessions/x/subscriptions", &["GET", "PUT"], ok.clone()),
+        ("/v1/sessions/x/credential", &["GET", "PUT"], ok.clone()),
+        ("/healthz", &["POST", "DELETE"], ok.clone()),
+        ("/metrics", &["POST"], Call::get("/metrics")),
+    ];
+    for (path, methods, twin) in routes {
+        for method in methods {
+            let call = Call::new(method, path).by(&master);
+            cases.push(case(format!("{method} {path}"), call, (405, "method_not_allowed"), twin.clone()));
+        }
+    }
+    let long = Call::get(format!("/v1/history?channel=a&x={}", "y".repeat(8 * 1024))).by(&master);
+    let longest = Call::get(format!("/v1/history?channel=a&x={}", "y".repeat(8 * 1024 - 26))).by(&master);
+    cases.push(case("a long address", long, (414, "uri_too_long"), longest));
+    check_all("addresses and methods", &cases, &master).await;
+}
+
+#[tokio::test]
+async fn a_body_is_read_whatever_its_type_says_and_unknown_members_are_ignored() {
+    let server = Server::start(ServerOptions::new()).await;
+    let master = server.master().await;
+    let mut stream = Subscription::open(Transport::Sse, &master, &Ask::of(&["a"])).await.unwrap();
+    let session = session_of(&mut stream).await;
+    let calls = [
+        Call::publish(
+            json!({"channel": "a", "type": "t", "data": 1, "colour": "red", "$id": {"x": []}, "id": "mine", "time": 0}),
+        ),
+        Call::publish(
+            json!({"events": [{"channel": "a", "type": "t", "data": 1, "colour": 1}], "colour": 2}),
+        ),
+        Call::post("/v1/poll", json!({"channel": ["a"], "wait": 0, "colour": "red", "ticket": 1})),
+        Call::post("/v1/tickets", json!({"channels": ["a"], "colour": "red"})),
+        Call::post(
+            format!("/v1/sessions/{session}/subscriptions"),
+            json!({"add": [{"channel": "b", "colour": 1}], "colour": 2}),
+        ),
+        Call::get("/v1/history?channel=a&colour=red&Channel=%00&"),
+        Call::get("/v1/poll?channel=a&colour=red"),
+    ];
+    let types = [
+        "",
+        "content-type: text/plain",
+        "content-type: application/xml",
+        "content-type: ;;;",
+        "content-type: application/json; charset=utf-16",
+        "content-type: multipart/form-data",
+        "content-type: \u{1}x",
+    ];
+    let mut made = 0;
+    for call in &calls {
+        for kind in types.iter().filter(|kind| !kind.contains('\u{1}')) {
+            let call = if kind.is_empty() { call.clone() } else { call.clone().with(*kind) };
+            let answer = call.by(&master).make(&master).await;
+            assert_eq!(answer.status(), 200, "{kind}: {}", String::from_utf8_lossy(&answer.body));
+            made += 1;
+        }
+    }
+    report(format!("api: {made} requests under any type or none, with members that nobody knows"));
+}
+
+#[tokio::test]
+async fn too_many_streams_and_too_many_in_a_minute_are_429() {
+    let server = Server::start(ServerOptions::new().set("limits.streams_per_key", "2")).await;
+    let master = server.master().await;
+    let _first = Subscription::open(Transport::Sse, &master, &Ask::of(&["a"])).await.unwrap();
+    let second = Subscription::open(Transport::Ws, &master, &Ask::of(&["a"])).await.unwrap();
+    let call = Call::get("/v1/events?channel=a").by(&master);
+    let history = Call::get("/v1/history?channel=a");
+    let twin = history.clone().by(&master);
+    check_all("streams", &[case("a third stream", call.clone(), (429, "too_many_streams"), twin)], &master)
+        .await;
+    assert_told_to_wait(&call, &master).await;
+    drop(second);
+    tidings_acceptance::wait::until(std::time::Duration::from_secs(5), "room for another", async || {
+        Subscription::open(Transport::Sse, &master, &Ask::of(&["a"])).await.ok()
+    })
+    .await;
+
+    let limits = ServerOptions::new()
+        .set("limits.connects_per_minute.api_key", "3")
+        .set("limits.connects_per_minute.anonymous", "2");
+    let server = Server::start(limits).await;
+    let (master, other) = (server.master().await, server.key("other", &["subscribe:*"]).await);
+    for _ in 0..3 {
+        drop(Subscription::open(Transport::Sse, &master, &Ask::of(&["a"])).await.unwrap());
+    }
+    let call = Call::get("/v1/events?channel=a").by(&master);
+    check_all(
+        "streams a minute",
+        &[case("a fourth", call.clone(), (429, "rate_limited"), history.by(&other))],
+        &master,
+    )
+    .await;
+    assert_told_to_wait(&call, &master).await;
+    // Another key has its own count, and strangers theirs.
+    drop(Subscription::open(Transport::Sse, &other, &Ask::of(&["a"])).await.unwrap());
+    let stranger = Call::get("/v1/events?channel=a").with("x-api-key: wrong");
+    let answers = [stranger.make(&master).await, stranger.make(&master).await, stranger.make(&master).await];
+    assert_eq!(answers.map(|answer| answer.status()), [401, 401, 429]);
+    drop(Subscription::open(Transport::Sse, &other, &Ask::of(&["a"])).await.unwrap());
+}
+
+/// A browser that comes back would give up at a 429: it gets a stream that says when to try again.
+async fn assert_told_to_wait(call: &Call, target: &Target) {
+    let answer = call.clone().with("last-event-id: 0000000000001.0000001").make(target).await;
+    let text = String::from_utf8(answer.body).unwrap();
+    assert_eq!(
+        (answer.head.status, answer.head.header("content-type")),
+        (200, Some("text/event-stream; charset=utf-8"))
+    );
+    assert!(
+        text.contains("event: $end") && text.contains("\"rate_limited\"") && text.contains("retry: "),
+        "{text}"
+    );
+    assert!(!text.contains("id:") && !text.contains("$ready") && text.contains("\"after\":"), "{text}");
+}
