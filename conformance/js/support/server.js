@@ -12,6 +12,12 @@ const run = promisify(execFile);
 const repository = new URL('../../../', import.meta.url).pathname;
 const binary = resolve(process.env.TIDINGS_BIN ?? join(repository, 'target/quick/tidings'));
 
+/** Tests open more streams a minute than any one client would. */
+const OPEN_GATES = `
+limits.connects_per_minute.api_key = 0
+limits.connects_per_minute.anonymous = 0
+`;
+
 /** The surroundings of the process, without what the caller has set for a server or client of their own. */
 function surroundings() {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TIDINGS_')));
@@ -26,7 +32,7 @@ export class Server {
   static async start(toml = '') {
     const server = new Server();
     server.#directory = await mkdtemp(join(tmpdir(), 'tidings-js-'));
-    await writeFile(join(server.#directory, 'tidings.toml'), toml);
+    await writeFile(join(server.#directory, 'tidings.toml'), toml + OPEN_GATES);
     await server.#spawn();
     return server;
   }

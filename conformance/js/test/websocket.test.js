@@ -171,23 +171,29 @@ test('a page opens a WebSocket with a ticket, and its origin must be listed', as
           const frames = [];
           socket.onmessage = ({ data }) => {
             frames.push(JSON.parse(data));
-            if (frames.length === 1) socket.send('{"op":"publish","ref":1,"events":[{"channel":"page","type":"t","data":"\\u2028"}]}');
-            if (frames.filter(({ event }) => event === 't').length === 1 && frames.some(({ ref }) => ref === 1)) socket.close(4321);
+            if (frames.length === 1) socket.send('{"op":"publish","ref":1,"events":[{"channel":"page","type":"forged","data":0}]}');
+            if (frames.some(({ event }) => event === 't') && frames.some(({ ref }) => ref === 1)) socket.close(4321);
           };
           socket.onclose = ({ code, wasClean }) => done({ code, wasClean, frames, extensions: socket.extensions });
         }),
       url,
     );
   const url = async () => `${server.url.replace('http', 'ws')}/v1/ws?channel=page&ticket=${await server.ticket(key, ['page'])}`;
-  const seen = await connect(browser.page, await url());
+  const connected = connect(browser.page, await url());
+  // Published again and again, since nobody tells from when on the page listens.
+  const publishing = setInterval(() => server.publish(key, { channel: 'page', type: 't', data: '\u{2028}' }), 50);
+  const seen = await connected.finally(() => clearInterval(publishing));
   const event = seen.frames.find((frame) => frame.event === 't');
   assert.equal(event.data.data, '\u{2028}');
   assert.equal(event.id, event.data.id);
   assert.ok(seen.wasClean);
+  const refused = seen.frames.find((frame) => frame.ref === 1);
+  assert.equal(refused.error.code, 'forbidden_channel', 'a ticket is for reading');
+  assert.ok(!seen.frames.some((frame) => frame.event === 'forged'));
 
   const page = await browser.newPage(browser.strangeOrigin);
-  const refused = await connect(page, await url());
-  assert.equal(refused.code, 4403);
-  assert.deepEqual(refused.frames.map((frame) => frame.event), ['$end']);
+  const stranger = await connect(page, await url());
+  assert.equal(stranger.code, 4403);
+  assert.deepEqual(stranger.frames.map((frame) => frame.event), ['$end']);
   await page.close();
 });

@@ -27,11 +27,11 @@ impl Call {
         Self::new("GET", path)
     }
 
-    fn post(path: impl Into<String>, body: impl ToString) -> Self {
+    fn post(path: impl Into<String>, body: &(impl ToString + ?Sized)) -> Self {
         Self { body: Some(body.to_string()), ..Self::new("POST", path) }
     }
 
-    fn publish(body: impl ToString) -> Self {
+    fn publish(body: &(impl ToString + ?Sized)) -> Self {
         Self::post("/v1/publish", body)
     }
 
@@ -140,13 +140,13 @@ async fn credentials_are_asked_for_by_every_route() {
     let mut stream = Subscription::open(Transport::Sse, &master, &Ask::of(&["a"])).await.unwrap();
     let session = session_of(&mut stream).await;
     let routes = [
-        Call::publish(good()),
+        Call::publish(&good()),
         Call::get("/v1/poll?channel=a"),
-        Call::post("/v1/poll", json!({"channel": ["a"]})),
+        Call::post("/v1/poll", &json!({"channel": ["a"]})),
         Call::get("/v1/history?channel=a"),
-        Call::post("/v1/tickets", json!({"channels": ["a"]})),
-        Call::post(format!("/v1/sessions/{session}/subscriptions"), json!({"add": [{"channel": "b"}]})),
-        Call::post(format!("/v1/sessions/{session}/credential"), ""),
+        Call::post("/v1/tickets", &json!({"channels": ["a"]})),
+        Call::post(format!("/v1/sessions/{session}/subscriptions"), &json!({"add": [{"channel": "b"}]})),
+        Call::post(format!("/v1/sessions/{session}/credential"), &""),
         Call::new("HEAD", "/v1/history?channel=a"),
     ];
     let mut cases = Vec::new();
@@ -239,12 +239,12 @@ fn at_the_limits() -> Value {
 async fn publish_refuses_what_is_malformed() {
     let server = Server::start(ServerOptions::new()).await;
     let master = server.master().await;
-    let twin = Call::publish(good()).by(&master);
+    let twin = Call::publish(&good()).by(&master);
     let mut cases = Vec::new();
     for (name, event, refusal, at) in malformed_events() {
         let alone = Call::publish(&event).by(&master);
-        cases.push(case(name, alone, refusal, Call::publish(at_the_limits()).by(&master)).at(at));
-        let batch = Call::publish(json!({"events": [good(), event]})).by(&master);
+        cases.push(case(name, alone, refusal, Call::publish(&at_the_limits()).by(&master)).at(at));
+        let batch = Call::publish(&json!({"events": [good(), event]})).by(&master);
         cases.push(
             case(format!("{name}, in a batch"), batch, refusal, twin.clone()).at(format!("/events/1{at}")),
         );
@@ -261,12 +261,12 @@ async fn publish_refuses_what_is_malformed() {
     ] {
         cases.push(case(name, Call::publish(body).by(&master), (400, "invalid_body"), twin.clone()));
     }
-    let batch = |count: usize| Call::publish(json!({"events": vec![good(); count]})).by(&master);
+    let batch = |count: usize| Call::publish(&json!({"events": vec![good(); count]})).by(&master);
     cases.push(case("no event", batch(0), (400, "too_many_events"), batch(1)).at("/events"));
     cases.push(case("101 events", batch(101), (400, "too_many_events"), batch(100)).at("/events"));
     let keyed = |key: &str| event("idempotencyKey", json!(key));
-    let twice = Call::publish(json!({"events": [keyed("once"), keyed("once")]})).by(&master);
-    let once = Call::publish(json!({"events": [keyed("once"), keyed("other")]})).by(&master);
+    let twice = Call::publish(&json!({"events": [keyed("once"), keyed("once")]})).by(&master);
+    let once = Call::publish(&json!({"events": [keyed("once"), keyed("other")]})).by(&master);
     cases.push(
         case("a key twice", twice, (400, "idempotency_key_repeated"), once).at("/events/1/idempotencyKey"),
     );
@@ -285,7 +285,7 @@ async fn an_array_is_no_body_of_any_route() {
     let mut stream = Subscription::open(Transport::Sse, &master, &Ask::of(&["a"])).await.unwrap();
     let change = format!("/v1/sessions/{}/subscriptions", session_of(&mut stream).await);
     let event = json!(["a", null, "t", 1, null, null, null, null, null, null, null]);
-    let twin = Call::publish(good()).by(&master);
+    let twin = Call::publish(&good()).by(&master);
     let mut cases = Vec::new();
     for (route, body) in [
         ("/v1/publish", json!([])),
@@ -318,11 +318,11 @@ async fn publish_refuses_what_may_not_be() {
     let mine = |extra: Value| {
         let mut body = event("channel", json!("mine:1"));
         body.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-        Call::publish(body)
+        Call::publish(&body)
     };
     let twin = mine(json!({})).by(&narrow);
     let forbidden = (403, "forbidden_channel");
-    let not_mine = Call::publish(event("channel", json!("mine"))).by(&narrow);
+    let not_mine = Call::publish(&event("channel", json!("mine"))).by(&narrow);
     let also_not_mine = mine(json!({"also": ["mine:2", "theirs"]})).by(&narrow);
     let batch = json!({"events": [event("channel", json!("mine:1")), good()]});
     let cases = [
@@ -334,22 +334,22 @@ async fn publish_refuses_what_may_not_be() {
             mine(json!({"also": ["mine:2"]})).by(&narrow),
         )
         .at("theirs"),
-        case("another's channel in a batch", Call::publish(batch).by(&narrow), forbidden, twin.clone()),
+        case("another's channel in a batch", Call::publish(&batch).by(&narrow), forbidden, twin.clone()),
         case("a reader", mine(json!({})).by(&reader), forbidden, twin),
     ];
     check_all("publishes without the right", &cases, &master).await;
 
     let keyed = |channel: &str, key: &str, data: Value| {
-        Call::publish(json!({"channel": channel, "type": "t", "data": data, "idempotencyKey": key}))
+        Call::publish(&json!({"channel": channel, "type": "t", "data": data, "idempotencyKey": key}))
             .by(&master)
     };
     assert_eq!(keyed("a", "k", json!(1)).make(&master).await.status(), 200);
     let end =
-        Call::publish(json!({"channel": "over", "type": "end", "data": null, "terminal": true})).by(&master);
+        Call::publish(&json!({"channel": "over", "type": "end", "data": null, "terminal": true})).by(&master);
     assert_eq!(end.make(&master).await.status(), 200);
-    let after = Call::publish(event("channel", json!("over"))).by(&master);
-    let beside = Call::publish(event("also", json!(["over"]))).by(&master);
-    let fine = Call::publish(good()).by(&master);
+    let after = Call::publish(&event("channel", json!("over"))).by(&master);
+    let beside = Call::publish(&event("also", json!(["over"]))).by(&master);
+    let fine = Call::publish(&good()).by(&master);
     let cases = [
         case(
             "another body",
@@ -371,80 +371,93 @@ async fn publish_refuses_what_may_not_be() {
     assert_eq!(once["events"][0]["duplicate"], true);
 }
 
+const PARAMETER: (u16, &str) = (400, "invalid_parameter");
+const CHANNEL: (u16, &str) = (400, "invalid_channel");
+const KIND: (u16, &str) = (400, "invalid_type");
+const CURSOR: (u16, &str) = (400, "invalid_cursor");
+const TOO_MANY: (u16, &str) = (400, "too_many_channels");
+const BODY: (u16, &str) = (400, "invalid_body");
+
+/// Queries that no way of reading takes.
+const QUERIES: [(&str, (u16, &str)); 9] = [
+    ("channel=a:", CHANNEL),
+    ("channel=%0A", CHANNEL),
+    ("channel=", CHANNEL),
+    ("channel=a&type=%24x", KIND),
+    ("channel=a&category=x", KIND),
+    ("channel=a&after=x", CURSOR),
+    ("channel=a&after=start&after=start", PARAMETER),
+    ("channel=a&heartbeat=loud", PARAMETER),
+    ("channel=a&channel=b&channel=c&channel=d", TOO_MANY),
+];
+
 #[tokio::test]
-async fn reading_refuses_what_is_malformed_or_forbidden() {
+async fn reading_refuses_what_is_malformed() {
     let server = Server::start(ServerOptions::new().set("limits.channels_per_session", "3")).await;
+    let master = server.master().await;
+    let cursor = Lane::new(&master).expect(&good()).await[0];
+    let wide: String = (0..101).map(|n| format!("&type=t{n}")).collect();
+    let wide = format!("channel=a{wide}");
+    let mut cases = Vec::new();
+    for path in ["/v1/poll", "/v1/history", "/v1/events"] {
+        let twin = Call::get(format!("/v1/history?channel=a&wait=0&after={cursor}")).by(&master);
+        let mut bad = QUERIES.to_vec();
+        bad.push((&wide, PARAMETER));
+        if path != "/v1/events" {
+            bad.extend([
+                ("", PARAMETER),
+                ("channel=a&wait=soon", PARAMETER),
+                ("channel=a&limit=-1", PARAMETER),
+            ]);
+        }
+        for (query, refusal) in bad {
+            let call = Call::get(format!("{path}?{query}")).by(&master);
+            cases.push(case(format!("{path}?{query}"), call, refusal, twin.clone()));
+        }
+    }
+    let twin = Call::post("/v1/poll", &json!({"channel": ["a"], "wait": 0, "after": cursor})).by(&master);
+    for (body, refusal) in [
+        (json!({"channel": "a"}), BODY),
+        (json!(1), BODY),
+        (json!({"channel": ["?"]}), CHANNEL),
+        (json!({"channel": ["a"], "type": ["$x"]}), KIND),
+        (json!({"channel": ["a"], "category": ["x"]}), KIND),
+        (json!({"channel": ["a"], "after": "x"}), CURSOR),
+        (json!({}), PARAMETER),
+        (json!({"channel": ["a"], "wait": "1"}), BODY),
+        (json!({"channel": ["a", "b", "c", "d"]}), TOO_MANY),
+    ] {
+        let call = Call::post("/v1/poll", &body).by(&master);
+        cases.push(case(format!("poll by {body}"), call, refusal, twin.clone()));
+    }
+    check_all("reading", &cases, &master).await;
+}
+
+#[tokio::test]
+async fn reading_refuses_what_is_forbidden() {
+    let server = Server::start(ServerOptions::new()).await;
     let master = server.master().await;
     let narrow = server.key("narrow", &["subscribe:mine:*"]).await;
     let cursor = Lane::new(&master).expect(&good()).await[0];
-    let (parameter, channel, kind) =
-        ((400, "invalid_parameter"), (400, "invalid_channel"), (400, "invalid_type"));
+    let twin = Call::get(format!("/v1/history?channel=mine:1&after={cursor}")).by(&narrow);
     let mut cases = Vec::new();
-    for path in ["/v1/poll", "/v1/history"] {
-        let twin = Call::get(format!("{path}?channel=a&wait=0&after={cursor}")).by(&master);
-        let by_narrow = Call::get(format!("{path}?channel=mine:1&wait=0&after={cursor}")).by(&narrow);
-        let wide: String = (0..101).map(|n| format!("&type=t{n}")).collect();
-        let bad = [
-            ("", parameter),
-            ("channel=a:", channel),
-            ("channel=%0A", channel),
-            ("channel=", channel),
-            ("channel=a&type=%24x", kind),
-            ("channel=a&category=x", kind),
-            ("channel=a&after=x", (400, "invalid_cursor")),
-            ("channel=a&after=start&after=start", parameter),
-            ("channel=a&wait=soon", parameter),
-            ("channel=a&limit=-1", parameter),
-            ("channel=a&heartbeat=loud", parameter),
-            ("channel=a&channel=b&channel=c&channel=d", (400, "too_many_channels")),
-            (&format!("channel=a{wide}"), parameter),
-        ];
-        for (query, refusal) in bad {
-            cases.push(case(
-                format!("{path}?{query}"),
-                Call::get(format!("{path}?{query}")).by(&master),
-                refusal,
-                twin.clone(),
-            ));
-            if path == "/v1/poll" && !query.contains("wait") && !query.contains("limit") && !query.is_empty()
-            {
-                let events = Call::get(format!("/v1/events?{}", query.replace("after", "since"))).by(&master);
-                cases.push(case(format!("events?{query}"), events, refusal, twin.clone()));
-            }
-        }
+    for path in ["/v1/poll", "/v1/history", "/v1/events"] {
         for pattern in ["mine", "*", "mi:*", "theirs:1"] {
             let call = Call::get(format!("{path}?channel=mine:1&channel={pattern}")).by(&narrow);
-            cases.push(
-                case(format!("{path} of {pattern}"), call, (403, "forbidden_channel"), by_narrow.clone())
-                    .at(pattern),
-            );
-            let events = Call::get(format!("/v1/events?channel=mine:1&channel={pattern}")).by(&narrow);
-            cases.push(
-                case(format!("events of {pattern}"), events, (403, "forbidden_channel"), by_narrow.clone())
-                    .at(pattern),
-            );
+            let refused =
+                case(format!("{path} of {pattern}"), call, (403, "forbidden_channel"), twin.clone());
+            cases.push(refused.at(pattern));
         }
     }
-    let by_body = Call::post("/v1/poll", json!({"channel": ["a"], "wait": 0, "after": cursor})).by(&master);
-    for (body, refusal) in [
-        (json!({"channel": "a"}), (400, "invalid_body")),
-        (json!(1), (400, "invalid_body")),
-        (json!({"channel": ["?"]}), channel),
-        (json!({"channel": ["a"], "type": ["$x"]}), kind),
-        (json!({"channel": ["a"], "category": ["x"]}), kind),
-        (json!({"channel": ["a"], "after": "x"}), (400, "invalid_cursor")),
-        (json!({}), parameter),
-        (json!({"channel": ["a"], "wait": "1"}), (400, "invalid_body")),
-        (json!({"channel": ["a", "b", "c", "d"]}), (400, "too_many_channels")),
-    ] {
-        cases.push(case(
-            format!("poll by {body}"),
-            Call::post("/v1/poll", &body).by(&master),
-            refusal,
-            by_body.clone(),
-        ));
+    for pattern in ["mine", "*"] {
+        for (path, member) in [("/v1/poll", "channel"), ("/v1/tickets", "channels")] {
+            let call = Call::post(path, &json!({ member: ["mine:1", pattern] })).by(&narrow);
+            let refused =
+                case(format!("{path} by body of {pattern}"), call, (403, "forbidden_channel"), twin.clone());
+            cases.push(refused.at(pattern));
+        }
     }
-    check_all("reading", &cases, &master).await;
+    check_all("reading without the right", &cases, &master).await;
 }
 
 #[tokio::test]
@@ -455,8 +468,8 @@ async fn sessions_are_changed_by_their_owner_alone() {
     let mut stream = Subscription::open(Transport::Sse, &master, &Ask::of(&["a"])).await.unwrap();
     let session = session_of(&mut stream).await;
     let change =
-        |session: &str, body: Value| Call::post(format!("/v1/sessions/{session}/subscriptions"), body);
-    let credential = |session: &str| Call::post(format!("/v1/sessions/{session}/credential"), "");
+        |session: &str, body: Value| Call::post(format!("/v1/sessions/{session}/subscriptions"), &body);
+    let credential = |session: &str| Call::post(format!("/v1/sessions/{session}/credential"), &"");
     let add = json!({"add": [{"channel": "b"}], "remove": ["b"]});
     let (twin, unknown) = (change(&session, add.clone()).by(&master), (404, "session_unknown"));
     let mut cases = vec![
@@ -521,12 +534,12 @@ async fn addresses_and_methods_that_are_none_are_refused() {
         }
     }
     let routes = [
-        ("/v1/publish", &["GET", "PUT", "DELETE", "PATCH"][..], Call::publish(good()).by(&master)),
+        ("/v1/publish", &["GET", "PUT", "DELETE", "PATCH"][..], Call::publish(&good()).by(&master)),
         ("/v1/events", &["POST", "PUT", "DELETE"], Call::get("/v1/history?channel=a").by(&master)),
         ("/v1/ws", &["POST", "PUT", "DELETE"], ok.clone()),
         ("/v1/poll", &["PUT", "DELETE"], Call::get("/v1/poll?channel=a").by(&master)),
         ("/v1/history", &["POST", "PUT"], Call::get("/v1/history?channel=a").by(&master)),
-        ("/v1/tickets", &["GET", "DELETE"], Call::post("/v1/tickets", json!({"channels": []})).by(&master)),
+        ("/v1/tickets", &["GET", "DELETE"], Call::post("/v1/tickets", &json!({"channels": []})).by(&master)),
         ("/v1/sessions/x/subscriptions", &["GET", "PUT"], ok.clone()),
         ("/v1/sessions/x/credential", &["GET", "PUT"], ok.clone()),
         ("/healthz", &["POST", "DELETE"], ok.clone()),
@@ -552,16 +565,16 @@ async fn a_body_is_read_whatever_its_type_says_and_unknown_members_are_ignored()
     let session = session_of(&mut stream).await;
     let calls = [
         Call::publish(
-            json!({"channel": "a", "type": "t", "data": 1, "colour": "red", "$id": {"x": []}, "id": "mine", "time": 0}),
+            &json!({"channel": "a", "type": "t", "data": 1, "colour": "red", "$id": {"x": []}, "id": "mine", "time": 0}),
         ),
         Call::publish(
-            json!({"events": [{"channel": "a", "type": "t", "data": 1, "colour": 1}], "colour": 2}),
+            &json!({"events": [{"channel": "a", "type": "t", "data": 1, "colour": 1}], "colour": 2}),
         ),
-        Call::post("/v1/poll", json!({"channel": ["a"], "wait": 0, "colour": "red", "ticket": 1})),
-        Call::post("/v1/tickets", json!({"channels": ["a"], "colour": "red"})),
+        Call::post("/v1/poll", &json!({"channel": ["a"], "wait": 0, "colour": "red", "ticket": 1})),
+        Call::post("/v1/tickets", &json!({"channels": ["a"], "colour": "red"})),
         Call::post(
             format!("/v1/sessions/{session}/subscriptions"),
-            json!({"add": [{"channel": "b", "colour": 1}], "colour": 2}),
+            &json!({"add": [{"channel": "b", "colour": 1}], "colour": 2}),
         ),
         Call::get("/v1/history?channel=a&colour=red&Channel=%00&"),
         Call::get("/v1/poll?channel=a&colour=red"),

@@ -102,8 +102,7 @@ async fn a_cursor_from_twenty_restarts_ago_resumes_and_ids_stay_the_same() {
     let mut log = Log::new();
     let mut lineages = BTreeSet::new();
     for restart in 0..=20 {
-        let mut lane = Lane::new(&target);
-        log.extend(publish_log(&mut lane, &["a", "b", "a"]).await);
+        log.extend(publish_log(&mut Lane::new(&target), &["a", "b", "a"]).await);
         lineages.insert(log.last().unwrap().1.lineage);
         let read = tidings_acceptance::poll::history(&target, &["*"], None).await;
         let read: Vec<String> = read.iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect();

@@ -12,7 +12,7 @@ use tidings_acceptance::publish::Lane;
 use tidings_acceptance::wait::within;
 use tidings_acceptance::{Server, ServerOptions, Target, report};
 use tidings_protocol::ws::{MaskKey, Message};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wire::strict::{messages, take_head, take_response};
 use wire::{UPGRADE, Wire, get, head};
 
@@ -22,39 +22,47 @@ const SENT: usize = 16 << 20;
 /// What all of it may cost, where more than a gigabyte is offered.
 const COST: u64 = 64 << 20;
 
-/// Sends the head, then this piece again and again until the server has answered and closes, or enough is sent.
-async fn pour(target: Target, head: String, piece: Vec<u8>) -> (Wire, usize) {
-    let mut wire = Wire::open(target.address).await;
-    wire.send(head).await;
-    let (mut reader, mut writer) = wire.stream.split();
-    let mut sent = 0;
-    let writing = async {
-        while sent < SENT && writer.write_all(&piece).await.is_ok() {
-            sent += piece.len();
-        }
-    };
-    let mut seen = Vec::new();
-    let reading = async {
-        while tokio::io::AsyncReadExt::read_buf(&mut reader, &mut seen).await.is_ok_and(|read| read > 0) {}
-    };
-    // Whoever is refused and goes on is cut off in the end; reading tells.
-    within(Duration::from_secs(30), "the end of an oversized request", async {
-        tokio::pin!(writing);
-        tokio::select! {
-            () = reading => {}
-            () = async { writing.as_mut().await; std::future::pending::<()>().await } => {}
-        }
-    })
-    .await;
-    wire.seen = seen;
-    (wire, sent)
+/// What each client sends: its opening, then the same piece again and again.
+#[derive(Debug, Clone)]
+struct Flood {
+    head: String,
+    /// What the server must have said before the rest is sent.
+    ready: Option<&'static str>,
+    first: Vec<u8>,
+    piece: Vec<u8>,
 }
 
-/// Lets all clients do it and looks at the server's memory meanwhile; what each was answered.
-async fn all_at_once(server: &Server, head: &str, piece: &[u8], target: &Target) -> (Vec<Vec<u8>>, u64) {
+/// Sends until the server has answered and closes, or enough is sent; everything that came.
+async fn pour(target: Target, flood: Flood) -> Vec<u8> {
+    let mut wire = Wire::open(target.address).await;
+    wire.send(&flood.head).await;
+    if let Some(ready) = flood.ready {
+        wire.read_until(ready).await;
+    }
+    let (mut reader, mut writer) = wire.stream.split();
+    let writing = async {
+        let mut sent = 0;
+        let mut open = writer.write_all(&flood.first).await.is_ok();
+        while open && sent < SENT {
+            open = writer.write_all(&flood.piece).await.is_ok();
+            sent += flood.piece.len();
+        }
+        // Whoever is refused and goes on is cut off in the end; reading tells.
+        std::future::pending::<()>().await;
+    };
+    let seen = &mut wire.seen;
+    let reading = async { while reader.read_buf(seen).await.is_ok_and(|read| read > 0) {} };
+    let either = async {
+        tokio::select! { () = reading => {}, () = writing => {} }
+    };
+    within(Duration::from_secs(30), "the end of something oversized", either).await;
+    wire.seen
+}
+
+/// Lets all clients do it and looks at the server's memory meanwhile: what each was answered, and the growth.
+async fn all_at_once(server: &Server, target: &Target, flood: &Flood) -> (Vec<Vec<u8>>, u64) {
     let before = resident_bytes(server.process());
-    let pouring: Vec<_> =
-        (0..CLIENTS).map(|_| tokio::spawn(pour(target.clone(), head.to_owned(), piece.to_vec()))).collect();
+    let pouring: Vec<_> = (0..CLIENTS).map(|_| tokio::spawn(pour(target.clone(), flood.clone()))).collect();
     let mut peak = before;
     while !pouring.iter().all(tokio::task::JoinHandle::is_finished) {
         peak = peak.max(resident_bytes(server.process()));
@@ -62,7 +70,7 @@ async fn all_at_once(server: &Server, head: &str, piece: &[u8], target: &Target)
     }
     let mut answers = Vec::new();
     for client in pouring {
-        answers.push(client.await.unwrap().0.seen);
+        answers.push(client.await.unwrap());
     }
     (answers, peak.saturating_sub(before))
 }
@@ -78,7 +86,8 @@ async fn bodies_past_the_limit_are_413_and_cost_nothing() {
     for (framing, piece) in [(declared.as_str(), &piece), ("transfer-encoding: chunked\r\n", &chunk)] {
         for route in routes {
             let head = head(&target, "POST", route, "1.1", framing);
-            let (answers, grown) = all_at_once(&server, &head, piece, &target).await;
+            let flood = Flood { head, ready: None, first: Vec::new(), piece: piece.clone() };
+            let (answers, grown) = all_at_once(&server, &target, &flood).await;
             for seen in answers {
                 let (head, body) = take_response(&mut &seen[..]);
                 let problem: serde_json::Value = serde_json::from_slice(&body).unwrap();
@@ -146,7 +155,8 @@ async fn messages_past_the_limits_are_closed_and_cost_nothing() {
         ),
     ];
     for (name, first, piece, close) in cases {
-        let (answers, grown) = pour_frames(&server, &target, &head, &first, &piece).await;
+        let flood = Flood { head: head.clone(), ready: Some("$ready"), first, piece };
+        let (answers, grown) = all_at_once(&server, &target, &flood).await;
         for seen in answers {
             let mut input = &seen[..];
             assert_eq!(take_head(&mut input).status, 101);
@@ -157,58 +167,6 @@ async fn messages_past_the_limits_are_closed_and_cost_nothing() {
         report(format!("oversized: {CLIENTS} times {name}: {} KiB", grown >> 10));
         assert!(grown <= COST + (CLIENTS << 20) as u64, "{name}");
     }
-}
-
-async fn pour_frames(
-    server: &Server,
-    target: &Target,
-    head: &str,
-    first: &[u8],
-    piece: &[u8],
-) -> (Vec<Vec<u8>>, u64) {
-    let before = resident_bytes(server.process());
-    let pouring: Vec<_> = (0..CLIENTS)
-        .map(|_| {
-            let (target, head, first, piece) =
-                (target.clone(), head.to_owned(), first.to_vec(), piece.to_vec());
-            tokio::spawn(async move {
-                let mut wire = Wire::open(target.address).await;
-                wire.send(&head).await;
-                wire.read_until("$ready").await;
-                wire.send(&first).await;
-                let (mut reader, mut writer) = wire.stream.split();
-                let writing = async {
-                    let mut sent = 0;
-                    while sent < SENT && writer.write_all(&piece).await.is_ok() {
-                        sent += piece.len();
-                    }
-                    std::future::pending::<()>().await;
-                };
-                let seen = &mut wire.seen;
-                let reading = async {
-                    while tokio::io::AsyncReadExt::read_buf(&mut reader, seen)
-                        .await
-                        .is_ok_and(|read| read > 0)
-                    {}
-                };
-                let either = async {
-                    tokio::select! { () = reading => {}, () = writing => {} }
-                };
-                within(Duration::from_secs(30), "the end of an oversized message", either).await;
-                wire.seen
-            })
-        })
-        .collect();
-    let mut peak = before;
-    while !pouring.iter().all(tokio::task::JoinHandle::is_finished) {
-        peak = peak.max(resident_bytes(server.process()));
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    let mut answers = Vec::new();
-    for client in pouring {
-        answers.push(client.await.unwrap());
-    }
-    (answers, peak.saturating_sub(before))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -240,7 +198,7 @@ async fn floods_of_small_frames_cost_nothing_and_are_carried() {
     let (answer, seen) = (br#"{"ref":"at last","ok":{}}"#, &mut wire.seen);
     let reading = async {
         while !seen.ends_with(answer) {
-            assert!(tokio::io::AsyncReadExt::read_buf(&mut reader, seen).await.unwrap() > 0);
+            assert!(reader.read_buf(seen).await.unwrap() > 0);
         }
     };
     within(Duration::from_secs(30), "the answer behind the flood", async { tokio::join!(writing, reading) })

@@ -34,7 +34,8 @@ async fn fill(target: &Target, from: u64, to: u64, quiet: bool) {
                     if first >= to {
                         return;
                     }
-                    let channel = |n: u64| if quiet && n % QUIET_SHARE == 0 { "quiet" } else { "busy" };
+                    let channel =
+                        |n: u64| if quiet && n.is_multiple_of(QUIET_SHARE) { "quiet" } else { "busy" };
                     let event = |n: u64| json!({"channel": channel(n), "type": "t", "data": 0});
                     let events: Vec<Value> = (first..first + BATCH).map(event).collect();
                     lane.expect(&json!({ "events": events })).await;

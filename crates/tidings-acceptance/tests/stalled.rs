@@ -92,7 +92,7 @@ fn number_of(data: &str) -> u64 {
 }
 
 fn transport(n: u64) -> Transport {
-    if n % 2 == 0 { Transport::Sse } else { Transport::Ws }
+    if n.is_multiple_of(2) { Transport::Sse } else { Transport::Ws }
 }
 
 async fn readers(target: &Target, count: u64) -> Vec<Reader> {

@@ -17,7 +17,9 @@
 //!   loads `published` and then finds its mailbox empty has been given everything up to there.
 //! - The ring holds every event of the tenant with a number in `(floor, published]`.
 //! - A mailbox over its limit is emptied and marked; its session attaches anew from its own position.
-//! - Events come in number order without a hole; whoever finds one asks for a refill from the log.
+//! - Events come in number order without a hole; whoever finds one asks for a refill from the log. Where retention has
+//!   removed some of a hole before it was filled, the ring begins anew behind it and every session reads on in the log,
+//!   which tells it of the gap.
 
 mod mailbox;
 mod ring;

@@ -63,6 +63,9 @@ impl Default for PageLimits {
     }
 }
 
+/// Tenants whose lanes are kept; past that, those that nobody reads on are dropped.
+const LANES: usize = 1_024;
+
 struct Lane {
     gate: Arc<Semaphore>,
     in_flight: HashMap<Query, WeakShared<Reading>>,
@@ -113,6 +116,10 @@ impl Pages {
     /// The page, read once for all who ask for it while it is being read. To be called on a tokio runtime.
     pub fn read(&self, tenant: &TenantId, query: Query) -> SharedPage {
         let mut lanes = self.lanes.lock();
+        if lanes.len() >= LANES && !lanes.contains_key(tenant) {
+            // A lane in use is shared with the reads that are under way on it.
+            lanes.retain(|_, lane| Arc::strong_count(&lane.gate) > 1);
+        }
         let lane = lanes.entry(tenant.clone()).or_insert_with(|| Lane {
             gate: Arc::new(Semaphore::new(self.limits.reads_per_tenant)),
             in_flight: HashMap::new(),

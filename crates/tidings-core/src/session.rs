@@ -27,6 +27,7 @@
 //! - After the end nothing is put out.
 
 mod conflate;
+mod gaps;
 mod join;
 mod output;
 mod subscriptions;
@@ -383,12 +384,14 @@ impl Session {
 
     /// Tells of what retention has removed, each removal once.
     fn note_trimmed(&mut self, page: &Page) {
+        let after = self.scanned.seq;
         for trimmed in &page.trimmed {
+            let (pattern, through) = (&trimmed.pattern, trimmed.through);
             if self.forgives_gaps {
-                self.subscriptions.forgive(&trimmed.pattern, trimmed.through.seq);
-            } else if self.subscriptions.note_reset(&trimmed.pattern, trimmed.through.seq) {
-                let channels = vec![trimmed.pattern.clone()];
-                let reset = Reset { reason: ResetReason::Expired, channels, through: Some(trimmed.through) };
+                self.subscriptions.forgive(pattern, after, through.seq);
+            } else if self.subscriptions.note_reset(pattern, after, through.seq) {
+                let channels = vec![pattern.clone()];
+                let reset = Reset { reason: ResetReason::Expired, channels, through: Some(through) };
                 self.control(Control::Reset(reset), false);
             }
         }
@@ -445,6 +448,7 @@ impl Session {
         let patterns = self.patterns();
         self.out.retain(|queued| queued.outlasts_rewind(&patterns));
         self.scanned = self.position;
+        self.subscriptions.rewind(self.position.seq);
     }
 
     fn resume_reading(&mut self) {

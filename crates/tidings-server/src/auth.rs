@@ -3,7 +3,7 @@
 //! Owns: where a credential may stand, how keys are compared, and the cache of known keys. The tenant comes from the
 //! credential alone. A key's text is hashed at once and never kept, logged or compared as text.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, header};
@@ -24,6 +24,12 @@ const CACHED_KEYS: usize = 10_000;
 /// Longest credential that is looked at, in bytes.
 const CREDENTIAL_BYTES: usize = 4 * 1024;
 
+/// Most revoked keys remembered: more than are revoked while one request is on its way.
+const REVOKED_KEYS: usize = 10_000;
+
+/// What the principal's id of a key begins with.
+const KEY_PRINCIPAL: &str = "key:";
+
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// The hash under which a key's text is stored.
@@ -35,7 +41,33 @@ pub fn hash_key(text: &str) -> KeyHash {
 /// Knows keys.
 pub struct Authenticator {
     directory: Arc<dyn Directory>,
-    known: Mutex<HashMap<KeyHash, Known>>,
+    keys: Mutex<Keys>,
+}
+
+#[derive(Default)]
+struct Keys {
+    known: HashMap<KeyHash, Known>,
+    revoked: Revoked,
+}
+
+/// Keys that were revoked lately, by id: whoever looked a key up just before learns of it here.
+#[derive(Default)]
+struct Revoked {
+    ids: HashSet<Arc<str>>,
+    order: VecDeque<Arc<str>>,
+}
+
+impl Revoked {
+    fn note(&mut self, id: Arc<str>) {
+        if self.order.len() >= REVOKED_KEYS
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.ids.remove(&oldest);
+        }
+        if self.ids.insert(id.clone()) {
+            self.order.push_back(id);
+        }
+    }
 }
 
 /// A key that was looked up: its id and its principal.
@@ -54,7 +86,7 @@ impl Authenticator {
     /// Looks keys up in `directory`.
     #[must_use]
     pub fn new(directory: Arc<dyn Directory>) -> Self {
-        Self { directory, known: Mutex::default() }
+        Self { directory, keys: Mutex::default() }
     }
 
     /// The principal of the credential in `Authorization: Bearer …` or `x-api-key`.
@@ -72,7 +104,7 @@ impl Authenticator {
     /// `unauthenticated` where it is not valid now.
     pub async fn from_text(&self, text: &str, now: Timestamp) -> Answer<Arc<Principal>> {
         let hash = hash_key(text);
-        let known = self.known.lock().get(&hash).map(|known| known.principal.clone());
+        let known = self.keys.lock().known.get(&hash).map(|known| known.principal.clone());
         let principal = match known {
             Some(principal) => principal,
             None => self.look_up(hash).await?,
@@ -92,24 +124,38 @@ impl Authenticator {
             return Err(invalid("the credential is not valid"));
         };
         let principal = Arc::new(principal_of(&key));
-        let mut known = self.known.lock();
-        if known.len() >= CACHED_KEYS {
-            known.clear();
+        let mut keys = self.keys.lock();
+        if keys.revoked.ids.contains(&*key.id) {
+            // Revoked since it was read: nobody will come to make it forgotten again.
+            return Err(invalid("the credential is not valid"));
         }
-        known.insert(hash, Known { id: key.id.into(), principal: principal.clone() });
+        if keys.known.len() >= CACHED_KEYS {
+            keys.known.clear();
+        }
+        keys.known.insert(hash, Known { id: key.id.into(), principal: principal.clone() });
         Ok(principal)
     }
 
-    /// Forgets a key, so that its next use is looked up.
+    /// Whether the principal's key was revoked a moment ago. A stream that has been entered among the open ones asks
+    /// this last: either it is told of a revocation, or it sees it here.
+    #[must_use]
+    pub fn is_revoked(&self, principal: &Principal) -> bool {
+        let id = principal.id.strip_prefix(KEY_PRINCIPAL);
+        id.is_some_and(|id| self.keys.lock().revoked.ids.contains(id))
+    }
+
+    /// Forgets a key that was revoked, so that its next use is looked up.
     pub fn forget(&self, id: &str) {
-        self.known.lock().retain(|_, known| &*known.id != id);
+        let mut keys = self.keys.lock();
+        keys.known.retain(|_, known| &*known.id != id);
+        keys.revoked.note(id.into());
     }
 }
 
 fn principal_of(key: &ApiKey) -> Principal {
     Principal {
         tenant: key.tenant.clone(),
-        id: format!("key:{}", key.id).into(),
+        id: format!("{KEY_PRINCIPAL}{}", key.id).into(),
         grants: key.grants.clone().into(),
         expires_at: key.expires_at,
         names_actors: true,

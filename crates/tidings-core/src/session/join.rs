@@ -11,8 +11,8 @@ use std::sync::Arc;
 use tidings_protocol::control::{Control, Reset, ResetReason};
 use tidings_protocol::{Cursor, ErrorCode, Pattern, Seq};
 
+use super::gaps::Gaps;
 use super::output::Queued;
-use super::subscriptions::Resets;
 use super::{Phase, Session};
 use crate::entry::Entry;
 use crate::pages::Page;
@@ -57,16 +57,24 @@ struct Group {
     from: Cursor,
     /// How far the backfill was taken by the transport.
     taken: Cursor,
-    resets: Resets,
+    resets: Gaps,
     /// As [`Session::forgives_gaps`]: what the first page says retention has removed.
     forgives_gaps: bool,
-    forgiven: Resets,
+    forgiven: Gaps,
 }
 
 /// Channels that are being added. The first group is under way.
 #[derive(Debug)]
 pub(super) struct Joining {
     groups: VecDeque<Group>,
+}
+
+impl Group {
+    /// Where a channel of the group begins: with the oldest retained event, where it was to.
+    fn begin_of(&self, pattern: &Pattern) -> Seq {
+        let begin = pattern.as_exact().map_or(Seq::ZERO, |_| self.forgiven.end_of(pattern));
+        self.from.seq.max(begin)
+    }
 }
 
 impl Joining {
@@ -162,9 +170,9 @@ impl Session {
                 at: join.at,
                 from,
                 taken: from,
-                resets: Resets::default(),
+                resets: Gaps::default(),
                 forgives_gaps: matches!(join.at, JoinAt::Oldest(_)),
-                forgiven: Resets::default(),
+                forgiven: Gaps::default(),
             });
         }
         groups
@@ -222,10 +230,10 @@ impl Session {
         for trimmed in &page.trimmed {
             let (pattern, through) = (&trimmed.pattern, trimmed.through);
             // The gap of a pattern that is no single channel is news when it is seen again.
-            let known = pattern.as_exact().is_some() && through.seq <= group.forgiven.of(pattern);
+            let known = pattern.as_exact().is_some() && through.seq <= group.forgiven.end_of(pattern);
             if group.forgives_gaps {
-                group.forgiven.note(pattern, through.seq);
-            } else if !known && group.resets.note(pattern, through.seq) {
+                group.forgiven.note(pattern, group.from.seq, through.seq);
+            } else if !known && group.resets.note(pattern, group.from.seq, through.seq) {
                 let channels = vec![pattern.clone()];
                 let reset = Reset { reason: ResetReason::Expired, channels, through: Some(through) };
                 self.control(Control::Reset(reset), false);
@@ -242,7 +250,7 @@ impl Session {
             && seq <= self.scanned.seq
             && event.channels().any(|channel| {
                 group.patterns.iter().any(|pattern| pattern.matches(channel))
-                    && !group.resets.cover(channel, seq)
+                    && !group.resets.end_after(channel, seq)
             })
             && self.filter.selects(event)
             && !self.subscriptions.has_covered(event)
@@ -255,11 +263,11 @@ impl Session {
         }
         let Some(mut joining) = self.joining.take() else { return };
         if let Some(group) = joining.groups.pop_front() {
-            for pattern in &group.patterns {
-                let begin = pattern.as_exact().map_or(Seq::ZERO, |_| group.forgiven.of(pattern));
-                self.subscriptions.add(pattern, group.from.seq.max(begin));
+            let begins: Vec<Seq> = group.patterns.iter().map(|pattern| group.begin_of(pattern)).collect();
+            self.subscriptions.take_over_gaps(self.position.seq, group.resets, group.forgiven);
+            for (pattern, begin) in group.patterns.iter().zip(begins) {
+                self.subscriptions.add(pattern, begin);
             }
-            self.subscriptions.take_over_resets(group.resets, group.forgiven);
         }
         self.joining = Some(joining);
         self.begin_group();

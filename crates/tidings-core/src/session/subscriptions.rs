@@ -2,60 +2,7 @@
 
 use tidings_protocol::{ChannelName, Event, Pattern, Seq};
 
-/// Gaps: events of the pattern with numbers up to `through` are not given.
-#[derive(Debug, Default)]
-pub(super) struct Resets(Vec<(Pattern, Seq)>);
-
-impl Resets {
-    /// Notes a gap; whether it is news.
-    pub(super) fn note(&mut self, pattern: &Pattern, through: Seq) -> bool {
-        if self.know(pattern, through) {
-            return false;
-        }
-        match self.0.iter_mut().find(|(known, _)| known == pattern) {
-            Some((_, known)) => *known = through,
-            None => self.0.push((pattern.clone(), through)),
-        }
-        true
-    }
-
-    fn know(&self, pattern: &Pattern, through: Seq) -> bool {
-        self.0.iter().any(|(known, upto)| *upto >= through && known.covers(pattern))
-    }
-
-    /// How far the gap of just this pattern goes.
-    pub(super) fn of(&self, pattern: &Pattern) -> Seq {
-        self.0.iter().find(|(known, _)| known == pattern).map_or(Seq::ZERO, |(_, through)| *through)
-    }
-
-    pub(super) fn cover(&self, channel: &ChannelName, seq: Seq) -> bool {
-        self.0.iter().any(|(pattern, through)| seq <= *through && pattern.matches(channel))
-    }
-
-    /// Takes out the gaps that end at or before `seq`.
-    fn take_until(&mut self, seq: Seq) -> Self {
-        if self.0.is_empty() {
-            return Self::default();
-        }
-        let (past, ahead) = std::mem::take(&mut self.0).into_iter().partition(|(_, through)| *through <= seq);
-        self.0 = ahead;
-        Self(past)
-    }
-
-    /// Past so many, one gap stands for all.
-    fn bound(&mut self, most: usize) {
-        if self.0.len() > most {
-            let through = self.0.iter().map(|(_, through)| *through).max().unwrap_or_default();
-            self.0 = vec![(Pattern::All, through)];
-        }
-    }
-
-    pub(super) fn take_over(&mut self, other: Self) {
-        for (pattern, through) in other.0 {
-            self.note(&pattern, through);
-        }
-    }
-}
+use super::gaps::Gaps;
 
 /// The subscriptions of a session. Each has its own beginning.
 #[derive(Debug, Default)]
@@ -63,11 +10,12 @@ pub struct Subscriptions {
     /// Sorted by name.
     exact: Vec<(ChannelName, Seq)>,
     wide: Vec<(Pattern, Seq)>,
-    resets: Resets,
+    /// Gaps that were told of and end ahead of the position.
+    resets: Gaps,
     /// Gaps of channels before which a wide subscription begins.
-    forgiven: Resets,
+    forgiven: Gaps,
     /// Gaps that lie behind: the subscriptions have not covered what is in them.
-    past: Resets,
+    past: Gaps,
 }
 
 /// Most gaps that are remembered once they lie behind. Past that, an event may be given again to a channel that is
@@ -136,13 +84,13 @@ impl Subscriptions {
     /// Whether the event is to be given: one of its channels is subscribed from before it, and no gap covers it there.
     pub(super) fn want(&self, event: &Event) -> bool {
         let seq = event.id.seq;
-        event.channels().any(|channel| self.takes(channel, seq) && !self.resets.cover(channel, seq))
+        event.channels().any(|channel| self.takes(channel, seq) && !self.resets.end_after(channel, seq))
     }
 
     /// Whether the event, at or before the position, was given by one of the subscriptions.
     pub(super) fn has_covered(&self, event: &Event) -> bool {
         let seq = event.id.seq;
-        let lost = |channel| self.resets.cover(channel, seq) || self.past.cover(channel, seq);
+        let lost = |channel| self.resets.hold(channel, seq) || self.past.hold(channel, seq);
         event.channels().any(|channel| self.takes(channel, seq) && !lost(channel))
     }
 
@@ -154,48 +102,67 @@ impl Subscriptions {
         exact || self.wide.iter().any(|(pattern, from)| *from < seq && pattern.matches(channel))
     }
 
-    /// Notes that events of the pattern up to `through` cannot be given; whether that is news to a subscription.
-    pub(super) fn note_reset(&mut self, pattern: &Pattern, through: Seq) -> bool {
+    /// Notes that of the pattern's events after `after` those up to `through` cannot be given; whether that is news to a
+    /// subscription.
+    pub(super) fn note_reset(&mut self, pattern: &Pattern, after: Seq, through: Seq) -> bool {
         let exact = self.exact.iter().any(|(name, from)| *from < through && pattern.matches(name));
         let wide = self
             .wide
             .iter()
             .any(|(known, from)| *from < through && (known.covers(pattern) || pattern.covers(known)));
-        (exact || wide && !self.forgiven.know(pattern, through)) && self.resets.note(pattern, through)
+        let news = exact || wide && !self.forgiven.know(pattern, through);
+        news && self.resets.note(pattern, after, through)
     }
 
     /// Takes the gap for what "from the oldest retained event" means: the channel begins after it. Where the gap is no
     /// single channel's, others of the pattern may begin earlier, so that it is news when it is seen again.
-    pub(super) fn forgive(&mut self, pattern: &Pattern, through: Seq) {
+    pub(super) fn forgive(&mut self, pattern: &Pattern, after: Seq, through: Seq) {
         if !self.wide.is_empty() {
-            self.past.note(pattern, through);
+            self.past.note(pattern, after, through);
+            self.past.bound(PAST_GAPS);
         }
         let Some(name) = pattern.as_exact() else { return };
         if let Ok(at) = self.find(name) {
             self.exact[at].1 = self.exact[at].1.max(through);
         }
         if !self.wide.is_empty() {
-            self.forgiven.note(pattern, through);
+            self.forgiven.note(pattern, after, through);
         }
     }
 
     /// Wide subscriptions are told of every gap from now on.
     pub(super) fn forgive_nothing(&mut self) {
-        self.forgiven = Resets::default();
+        self.forgiven = Gaps::default();
     }
 
     /// The position has moved to `seq`.
     pub(super) fn pass_resets(&mut self, seq: Seq) {
-        let past = self.resets.take_until(seq);
-        self.past.take_over(past);
+        self.past.keep(self.resets.pass(seq));
         self.past.bound(PAST_GAPS);
-        self.forgiven.take_until(seq);
+        self.forgiven.pass(seq);
     }
 
-    /// Takes over what was told to, and what was forgiven of, channels that are added.
-    pub(super) fn take_over_resets(&mut self, resets: Resets, forgiven: Resets) {
-        self.resets.take_over(resets);
-        self.past.take_over(forgiven);
+    /// Events after `position` are decided on again.
+    pub(super) fn rewind(&mut self, position: Seq) {
+        self.resets.rewind(position);
+    }
+
+    /// Takes over what was told to, and what was forgiven of, channels that are about to be added at `position`.
+    pub(super) fn take_over_gaps(&mut self, position: Seq, resets: Gaps, forgiven: Gaps) {
+        let given = |pattern: &Pattern| self.begin_of(pattern);
+        let (behind, ahead) = resets.divide(position, given);
+        let (begun, _) = forgiven.divide(position, given);
+        self.past.keep(behind);
+        self.past.keep(begun);
+        self.past.bound(PAST_GAPS);
+        self.resets.keep(ahead);
+    }
+
+    /// Where the earliest subscription begins that takes in the whole pattern.
+    fn begin_of(&self, pattern: &Pattern) -> Option<Seq> {
+        let exact = pattern.as_exact().and_then(|name| self.find(name).ok()).map(|at| self.exact[at].1);
+        let wide = self.wide.iter().filter(|(known, _)| known.covers(pattern)).map(|(_, from)| *from);
+        wide.chain(exact).min()
     }
 
     fn find(&self, name: &ChannelName) -> Result<usize, usize> {

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use super::coverage::Coverage;
 use super::history::History;
-use super::watch::{Check, Watch};
+use super::watch::{At, Check, Watch};
 use crate::check;
 
 /// Notes that it was woken.
@@ -106,7 +106,11 @@ impl Client {
             };
             self.woken.raise();
             self.take_answers(history, cov)?;
-            ids.extend(self.watch.on_frame(&frame, self.feed.session().position(), history, cov)?);
+            ids.extend(self.watch.on_frame(
+                &frame,
+                At { position: self.feed.session().position(), history },
+                cov,
+            )?);
             if self.watch.is_over() {
                 note_end(&frame, cov);
                 check!(matches!(self.poll_feed(now), Poll::Ready(Frame::Over)), "something follows the end");

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_contract::faulty::Seed;
-use tidings_core::hub::Mailbox;
-use tidings_core::hub::Signal;
+use tidings_core::hub::{Mailbox, Signal, TenantHub};
 use tidings_core::port::StorageError;
 use tidings_core::port::log::Resolution;
 use tidings_core::session::{Join, JoinAt, Opening, Start};
@@ -100,7 +99,7 @@ impl Run<'_> {
             }
             Step::Take { client, frames } => self.take(slot(*client), *frames)?,
             Step::Drop(client) => self.disconnect(slot(*client)),
-            Step::Change { client, add, remove } => self.change(*client, add, remove).await,
+            Step::Change { client, add, remove } => self.change(*client, add, remove).await?,
             Step::Wait(millis) => {
                 tokio::time::advance(Duration::from_millis(u64::from(*millis))).await;
             }
@@ -287,56 +286,33 @@ impl Run<'_> {
         if self.world.told && self.world.waiting() == 0 {
             check!(head.seq.0 == self.world.history.head(), "the hub is at {head}, not at the head");
         }
+        self.count_opening(start, ask.poll);
+        let client = &mut self.clients[slot(client)];
+        *client = Some(connect(&self.world, self.now, hub, ask, start, head));
+        Ok(())
+    }
+
+    fn count_opening(&mut self, start: Start, poll: bool) {
         self.cov.hit(match start {
             Start::Head => "open: now",
             Start::Resume(_) => "open: resume",
             Start::Oldest(_) => "open: start",
             Start::Unknown => "open: unknown",
         });
-        let opened = Opened {
-            patterns: ask.patterns.clone(),
-            filter: ask.filter.clone(),
-            begin: match start {
-                Start::Resume(cursor) | Start::Oldest(cursor) => cursor,
-                Start::Head | Start::Unknown => head,
-            },
-            head: head.seq.0,
-            resumed: matches!(start, Start::Resume(_)),
-            start: matches!(start, Start::Oldest(_)),
-            unknown: start == Start::Unknown,
-            poll: ask.poll,
-        };
-        self.cov.add(
-            "open: start after trimming",
-            u64::from(opened.start && !self.world.history.marks().is_empty()),
-        );
-        self.cov.add("open: poll", u64::from(ask.poll));
-        let setup = &self.world.setup;
-        let config = if ask.poll { setup.poll.clone() } else { setup.stream.clone() };
-        let expires =
-            setup.expires.filter(|_| !ask.poll).map(|secs| (Timestamp(0), Duration::from_secs(secs)));
-        let mailbox = Mailbox::new(ask.filter.clone(), setup.mailbox_bytes);
-        let (id, patterns, filter) = ("s".to_owned(), ask.patterns.clone(), ask.filter.clone());
-        let opening = Opening { id, patterns, filter, start, head, expires };
-        let (page_bytes, most) = (config.page_bytes, config.max_channels);
-        let session = Session::open(self.now, config, opening);
-        let feed = Feed::new(session, mailbox, hub, self.world.pages().clone(), page_bytes);
-        let (is_start, watch) = (opened.start, Watch::open(opened, &self.world.history));
-        let mut open = Client::new(feed, watch, ask.patterns, ask.filter, ask.poll, most);
-        open.start = is_start;
-        self.clients[slot(client)] = Some(open);
-        Ok(())
+        let trimmed = matches!(start, Start::Oldest(_)) && !self.world.history.marks().is_empty();
+        self.cov.add("open: start after trimming", u64::from(trimmed));
+        self.cov.add("open: poll", u64::from(poll));
     }
 
-    async fn change(&mut self, client: u8, add: &[(u8, From)], remove: &[u8]) {
+    async fn change(&mut self, client: u8, add: &[(u8, From)], remove: &[u8]) -> Check {
         let slot = slot(client);
         if self.clients[slot].as_ref().is_none_or(|client| client.poll) {
-            return;
+            return Ok(());
         }
         let mut joins: Vec<Join> = Vec::new();
         for (pattern, from) in add {
-            let Ok(Ok(start)) = self.resolve(*from).await else { return };
-            let at = match start {
+            let Ok(start) = self.resolve(*from).await else { return Ok(()) };
+            let at = match start? {
                 Start::Head => JoinAt::Here,
                 Start::Resume(cursor) => JoinAt::After(cursor),
                 Start::Oldest(floor) => JoinAt::Oldest(floor),
@@ -347,6 +323,7 @@ impl Run<'_> {
         if let Some(client) = &mut self.clients[slot] {
             client.change(joins, names::patterns(remove), self.cov);
         }
+        Ok(())
     }
 
     /// Everything is told and everything taken: each stream ends at the head, having given what it owed.
@@ -373,6 +350,44 @@ impl Run<'_> {
         let sessions = self.clients.iter().flatten().map(|client| client.feed.session());
         Err(format!("stuck before {head}: {:?}", sessions.collect::<Vec<_>>()))
     }
+}
+
+/// Opens a stream as the server does, and its watch.
+fn connect(
+    world: &World,
+    now: Duration,
+    hub: Arc<TenantHub>,
+    ask: Ask,
+    start: Start,
+    head: Cursor,
+) -> Client {
+    let setup = &world.setup;
+    let config = if ask.poll { setup.poll.clone() } else { setup.stream.clone() };
+    let opened = Opened {
+        patterns: ask.patterns.clone(),
+        filter: ask.filter.clone(),
+        begin: match start {
+            Start::Resume(cursor) | Start::Oldest(cursor) => cursor,
+            Start::Head | Start::Unknown => head,
+        },
+        head: head.seq.0,
+        resumed: matches!(start, Start::Resume(_)),
+        start: matches!(start, Start::Oldest(_)),
+        unknown: start == Start::Unknown,
+        poll: ask.poll,
+        conflates: config.conflate,
+    };
+    let expires = setup.expires.filter(|_| !ask.poll).map(|secs| (Timestamp(0), Duration::from_secs(secs)));
+    let mailbox = Mailbox::new(ask.filter.clone(), setup.mailbox_bytes);
+    let (id, patterns, filter) = ("s".to_owned(), ask.patterns.clone(), ask.filter.clone());
+    let opening = Opening { id, patterns, filter, start, head, expires };
+    let (page_bytes, max_channels) = (config.page_bytes, config.max_channels);
+    let session = Session::open(now, config, opening);
+    let feed = Feed::new(session, mailbox, hub, world.pages().clone(), page_bytes);
+    let (start, watch) = (opened.start, Watch::open(opened, &world.history));
+    let mut client = Client::new(feed, watch, ask.patterns, ask.filter, ask.poll, max_channels);
+    client.start = start;
+    client
 }
 
 fn is_drained(client: &mut Client, now: Duration, head: u64) -> bool {

@@ -5,14 +5,15 @@
 //! a `$reset` that was given, or be superseded by a later one that is still to come. Since a client may come back with
 //! any id that it was given, and every stream is held to this from where it begins, nothing is ever lost.
 
+mod controls;
+mod resets;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use tidings_core::feed::Frame;
-use tidings_core::port::log::MAX_TRIMMED;
-use tidings_core::session::{JoinAt, Pulse};
-use tidings_protocol::control::{Control, Reset, ResetReason};
-use tidings_protocol::{ChannelName, Cursor, EndReason, Event, Filter, Pattern};
+use tidings_core::session::JoinAt;
+use tidings_protocol::{ChannelName, Cursor, Event, Filter, Pattern};
 
 use super::coverage::Coverage;
 use super::history::{Fact, History, Marks};
@@ -73,6 +74,14 @@ pub(crate) struct Opened {
     pub(crate) start: bool,
     pub(crate) unknown: bool,
     pub(crate) poll: bool,
+    pub(crate) conflates: bool,
+}
+
+/// When a frame was given: where the session says it stands, and what was published by then.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct At<'a> {
+    pub(crate) position: Cursor,
+    pub(crate) history: &'a History,
 }
 
 #[derive(Debug)]
@@ -80,6 +89,7 @@ pub(crate) struct Watch {
     subs: Vec<Sub>,
     filter: Arc<Filter>,
     poll: bool,
+    conflates: bool,
     begin: u64,
     last: Cursor,
     given: BTreeSet<u64>,
@@ -147,6 +157,7 @@ impl Watch {
             subs: opened.patterns.iter().map(sub).collect(),
             filter: opened.filter,
             poll: opened.poll,
+            conflates: opened.conflates,
             begin: from,
             last: opened.begin,
             given: BTreeSet::new(),
@@ -267,7 +278,7 @@ impl Watch {
     /// Everything up to `seq` was given, reset or superseded.
     pub(crate) fn check_position(&self, seq: u64, history: &History) -> Check {
         let superseded = |fact: &Fact| {
-            !self.poll && history.after(seq).any(|later| fact.event.is_superseded_by(&later.event))
+            self.conflates && history.after(seq).any(|later| fact.event.is_superseded_by(&later.event))
         };
         match history.upto(seq).find(|fact| self.misses(fact) && !superseded(fact)) {
             Some(fact) => Err(format!("position {seq} passes over {} {self:?}", fact.json)),
@@ -275,44 +286,38 @@ impl Watch {
         }
     }
 
-    fn take_id(&mut self, id: Cursor, history: &History) -> Check {
+    fn take_id(&mut self, id: Cursor, at: At<'_>) -> Check {
         check!(id.seq >= self.last.seq, "id {id} after {}", self.last);
         check!(!self.joining, "id {id} between $subscribed and $joined");
         self.last = id;
-        self.check_position(id.seq.0, history)
+        self.check_position(id.seq.0, at.history)
     }
 
     /// Takes a frame; answers the id that it carried.
     pub(crate) fn on_frame(
         &mut self,
         frame: &Frame,
-        position: Cursor,
-        history: &History,
+        at: At<'_>,
         cov: &mut Coverage,
     ) -> Check<Option<Cursor>> {
-        if matches!(frame, Frame::Over) {
-            check!(self.over, "over without an end");
-            return Ok(None);
-        }
-        check!(!self.over, "after the end: {frame:?}");
+        check!(self.over == matches!(frame, Frame::Over), "over is {}: {frame:?}", self.over);
         match frame {
             Frame::Event(entry) => {
                 cov.hit("frame: event");
-                check!(self.due.is_empty(), "an event before {:?}", self.due);
-                let fact = self.known(entry.event(), history)?;
-                self.on_event(fact, history)?;
+                let fact = self.known(entry.event(), at.history)?;
+                self.on_event(fact, at)?;
                 return Ok(Some(fact.event.id));
             }
             Frame::Backfill(entry) => {
                 cov.hit("frame: backfill");
-                let fact = self.known(entry.event(), history)?;
-                self.on_backfill(fact, position.seq.0, history, cov)?;
+                let fact = self.known(entry.event(), at.history)?;
+                self.on_backfill(fact, at, cov)?;
             }
             Frame::Control(control, id) => {
-                self.on_control(control, *id, position, history, cov)?;
+                self.on_control(control, *id, at, cov)?;
                 return Ok(*id);
             }
-            Frame::Heartbeat(pulse) => return self.on_heartbeat(*pulse, history, cov),
+            Frame::Heartbeat(pulse) => return self.on_heartbeat(*pulse, at, cov),
             Frame::Abort(_) => {
                 cov.hit("frame: abort");
                 self.over = true;
@@ -327,25 +332,27 @@ impl Watch {
             history.get(event.id.seq.0).ok_or_else(|| format!("{} was never published", event.to_json()))?;
         check!(fact.json == event.to_json(), "{} was published, not {}", fact.json, event.to_json());
         check!(self.filter.selects(event), "filtered out, but given: {}", fact.json);
+        check!(self.due.is_empty(), "an event before {:?}", self.due);
         Ok(fact)
     }
 
-    fn on_event(&mut self, fact: &Fact, history: &History) -> Check {
+    fn on_event(&mut self, fact: &Fact, at: At<'_>) -> Check {
         check!(!self.joining, "an event with an id between $subscribed and $joined: {}", fact.json);
         check!(fact.seq() > self.last.seq.0, "given after {}: {}", self.last, fact.json);
         check!(self.wants(&fact.event, false), "not wanted, but given: {}\n{self:?}", fact.json);
         let seen = |seq| self.given.contains(&seq) || self.counted.contains(&seq);
         let skipped = |owed| {
-            let before = history.upto(fact.seq() - 1).filter(|f| f.event.is_superseded_by(&fact.event));
+            let before = at.history.upto(fact.seq() - 1).filter(|f| f.event.is_superseded_by(&fact.event));
             before.filter(|f| self.wants(&f.event, owed) && !seen(f.seq())).map(Fact::seq).collect::<Vec<_>>()
         };
         let (least, most) = (skipped(true), skipped(false));
         self.count_lagged(fact, &least, &most)?;
         self.given.insert(fact.seq());
-        self.take_id(fact.event.id, history)
+        self.take_id(fact.event.id, at)
     }
 
-    fn on_backfill(&mut self, fact: &Fact, position: u64, history: &History, cov: &mut Coverage) -> Check {
+    fn on_backfill(&mut self, fact: &Fact, at: At<'_>, cov: &mut Coverage) -> Check {
+        let position = at.position.seq.0;
         check!(self.joining, "a backfill outside of $subscribed and $joined: {}", fact.json);
         let group = self.groups.front().expect("joining a group");
         check!(fact.seq() > group.last, "backfill out of order: {}", fact.json);
@@ -354,7 +361,7 @@ impl Watch {
         let given = self.given.contains(&fact.seq()) && self.wants(&fact.event, true);
         check!(!given, "given again: {}\n{self:?}", fact.json);
         let skipped = |owed: bool| {
-            let before = history.upto(fact.seq() - 1).filter(|f| f.event.is_superseded_by(&fact.event));
+            let before = at.history.upto(fact.seq() - 1).filter(|f| f.event.is_superseded_by(&fact.event));
             let of_group = before.filter(|f| group.takes(&f.event, owed) && self.filter.selects(&f.event));
             let missing = of_group.filter(|f| !self.wants(&f.event, !owed) && !group.seen.contains(&f.seq()));
             missing.map(Fact::seq).collect::<Vec<_>>()
@@ -386,210 +393,6 @@ impl Watch {
         let why = "skipped in favour of";
         check!(expected.contains(&said), "{said} {why} {}, not {expected:?} {most:?}\n{self:?}", fact.json);
         self.counted.extend(most);
-        Ok(())
-    }
-
-    fn on_heartbeat(&mut self, pulse: Pulse, history: &History, cov: &mut Coverage) -> Check<Option<Cursor>> {
-        match pulse {
-            Pulse::Silent => {
-                cov.hit("frame: heartbeat, silent");
-                check!(self.joining, "a heartbeat without a position");
-                Ok(None)
-            }
-            Pulse::Same(id) => {
-                cov.hit("frame: heartbeat, same");
-                check!(id == self.last, "the heartbeat's position {id} is not {}", self.last);
-                self.take_id(id, history).map(|()| Some(id))
-            }
-            Pulse::Moved(id) => {
-                cov.hit("frame: heartbeat, moved");
-                check!(id != self.last, "the heartbeat's position {id} has not moved");
-                self.take_id(id, history).map(|()| Some(id))
-            }
-        }
-    }
-
-    fn on_control(
-        &mut self,
-        control: &Control,
-        id: Option<Cursor>,
-        position: Cursor,
-        history: &History,
-        cov: &mut Coverage,
-    ) -> Check {
-        let opens = matches!(control, Control::Ready { .. } | Control::Reset(_));
-        check!(opens || self.due.is_empty(), "{control:?} before {:?}", self.due);
-        let alone = !matches!(
-            control,
-            Control::Reset(Reset { reason: ResetReason::Unauthorized, .. }) | Control::End { .. }
-        );
-        check!(self.lagged.is_none() || !alone, "{control:?} between $lagged and its event");
-        check!(
-            !self.poll || matches!(control, Control::Reset(_) | Control::End { .. }),
-            "a poll is told {control:?}"
-        );
-        match control {
-            Control::Ready { resumed, channels, head, .. } => {
-                cov.hit("frame: $ready");
-                let Some(Due::Ready { resumed: expected, channels: asked }) = self.due.pop_front() else {
-                    return Err("a second $ready".into());
-                };
-                check!(*resumed == expected && *channels == asked, "{control:?}: {expected} {asked:?}");
-                check!(head.seq >= self.last.seq, "head {head} before {}", self.last);
-                check!(id == Some(self.last), "$ready id {id:?}, not {}", self.last);
-                Ok(())
-            }
-            Control::Reset(reset) => self.on_reset(reset, id, position, history, cov),
-            Control::Subscribed { channels, from } => {
-                cov.hit("frame: $subscribed");
-                check!(id.is_none() && !self.joining, "{control:?} with {id:?}");
-                self.joining = true;
-                let group = self.groups.front().ok_or("$subscribed unasked")?;
-                let (told, meant) = (sorted(channels), sorted(&group.patterns));
-                // Those whose right ended after it was put out are told of all the same, and are reset next.
-                let extra = told.iter().filter(|p| !meant.contains(p)).all(|p| self.is_losing(p));
-                check!(extra && meant.iter().all(|p| told.contains(p)), "{control:?}: {meant:?}");
-                check!(!told.is_empty(), "nothing was $subscribed");
-                check!(from.seq.0 == group.from, "{control:?} from {}", group.from);
-                Ok(())
-            }
-            Control::Joined { channels } => {
-                cov.hit("frame: $joined");
-                check!(self.joining, "$joined unasked");
-                self.joining = false;
-                let group = self.groups.pop_front().ok_or("$joined unasked")?;
-                check!(sorted(channels) == sorted(&group.patterns), "{control:?}: {:?}", group.patterns);
-                for pattern in group.patterns {
-                    let (forgiven, first) = (group.forgiven.clone(), group.first.clone());
-                    self.subs.push(Sub { pattern, from: group.from, forgiven, first, added: true });
-                }
-                let id = id.ok_or("$joined without an id")?;
-                check!(id == position, "$joined at {id}, not {position}");
-                self.take_id(id, history)
-            }
-            Control::Lagged { key, skipped } => {
-                cov.hit("frame: $lagged");
-                check!(id.is_none(), "{control:?} with {id:?}");
-                self.lagged = Some((key.clone(), *skipped));
-                Ok(())
-            }
-            Control::Expiring { .. } => {
-                cov.hit("frame: $expiring");
-                check!(id.is_none(), "{control:?} with {id:?}");
-                Ok(())
-            }
-            Control::Ping => Err("pings are the transport's".into()),
-            Control::End { reason, .. } => {
-                cov.hit("frame: $end");
-                self.over = true;
-                let revoked = *reason == EndReason::Revoked;
-                check!(!revoked || self.revoked, "{control:?} with rights left");
-                check!(self.joining == id.is_none() || self.is_joining(), "{control:?} with {id:?}");
-                let Some(id) = id else {
-                    cov.hit("frame: $end without an id");
-                    return Ok(());
-                };
-                self.take_id(id, history)
-            }
-        }
-    }
-
-    fn on_reset(
-        &mut self,
-        reset: &Reset,
-        id: Option<Cursor>,
-        position: Cursor,
-        history: &History,
-        cov: &mut Coverage,
-    ) -> Check {
-        match reset.reason {
-            ResetReason::Unauthorized => {
-                cov.hit("frame: $reset unauthorized");
-                check!(id.is_none() && reset.through.is_none(), "{reset:?} with {id:?}");
-                let lost = self.lost.pop_front().ok_or("$reset unauthorized unasked")?;
-                check!(sorted(&lost) == sorted(&reset.channels), "{reset:?}: {lost:?}");
-                Ok(())
-            }
-            ResetReason::Unknown if self.joining => {
-                cov.hit("frame: $reset unknown, in a join");
-                let group = self.groups.front().ok_or("a reset of no group")?;
-                check!(group.at == JoinAt::Unknown, "{reset:?} of {group:?}");
-                check!(
-                    id.is_none() && reset.through == Some(position),
-                    "{reset:?} with {id:?} at {position}"
-                );
-                Ok(())
-            }
-            ResetReason::Unknown => {
-                cov.hit("frame: $reset unknown");
-                let Some(Due::Unknown(channels)) = self.due.pop_front() else {
-                    return Err(format!("{reset:?} unasked"));
-                };
-                check!(channels == reset.channels, "{reset:?}: {channels:?}");
-                check!(
-                    id == Some(self.last) && reset.through == id,
-                    "{reset:?} with {id:?}, not {}",
-                    self.last
-                );
-                Ok(())
-            }
-            ResetReason::Expired => {
-                check!(id.is_none(), "{reset:?} with {id:?}");
-                check!(self.due.is_empty(), "{reset:?} before {:?}", self.due);
-                self.on_expired(reset, position, history, cov)
-            }
-        }
-    }
-
-    fn on_expired(
-        &mut self,
-        reset: &Reset,
-        position: Cursor,
-        history: &History,
-        cov: &mut Coverage,
-    ) -> Check {
-        let (Some(through), [pattern]) = (reset.through.map(|through| through.seq.0), &*reset.channels)
-        else {
-            return Err(format!("{reset:?} names no single pattern"));
-        };
-        cov.hit("frame: $reset expired");
-        if pattern.as_exact().is_some() {
-            let kept =
-                history.upto(through).find(|fact| fact.on.iter().any(|channel| pattern.matches(channel)));
-            check!(kept.is_none(), "{reset:?}, but there is {kept:?}");
-        } else {
-            cov.hit("frame: $reset expired, wide");
-        }
-        check!(
-            history.get(through).is_some_and(|fact| fact.on.len() < 1 + fact.event.also.len()),
-            "{reset:?} of nothing"
-        );
-        let news = |told: &[(Pattern, u64)]| {
-            !told.iter().any(|(known, upto)| known.covers(pattern) && *upto >= through)
-        };
-        let known = |first: &Marks| {
-            // Past so many marks the log names no single channels, so that a gap cannot be known again.
-            let single = pattern.as_exact().filter(|_| first.len() <= MAX_TRIMMED);
-            single.is_some_and(|channel| first.get(channel).is_some_and(|mark| *mark >= through))
-        };
-        if self.joining {
-            cov.hit("frame: $reset expired, in a join");
-            let group = self.groups.front_mut().ok_or("a reset of no group")?;
-            check!(through > group.from && news(&group.told), "{reset:?} again or too early: {group:?}");
-            check!(!known(&group.first), "{reset:?}, but it begins with the oldest retained: {group:?}");
-            group.told.push((pattern.clone(), through));
-        } else {
-            check!(through > position.seq.0, "{reset:?} at {position}");
-            check!(news(&self.told), "{reset:?} again: {:?}", self.told);
-            let owed = |sub: &Sub| {
-                let overlap = sub.pattern.covers(pattern) || pattern.covers(&sub.pattern);
-                let added = sub.added && sub.pattern.as_exact().is_none();
-                // The ring may have given what came first, and does not know what was gone by then.
-                overlap && sub.from < through && (added || position.seq.0 > self.begin || !known(&sub.first))
-            };
-            check!(self.subs.iter().any(owed), "{reset:?} is no news: {self:?}");
-        }
-        self.told.push((pattern.clone(), through));
         Ok(())
     }
 

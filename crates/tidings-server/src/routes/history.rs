@@ -118,7 +118,7 @@ async fn read(app: &Arc<App>, caller: Caller<'_>, ask: Ask, wait: Duration) -> A
         // Where to begin and nothing else: what is committed this very moment is there for who asks again.
         return Ok(page.json(stream.feed.session().position(), false));
     }
-    let waited = tokio::time::timeout(wait, poll_fn(|cx| page.poll_fill(cx, app, &mut stream, true)));
+    let waited = tokio::time::timeout(wait, page.wait_for_events(app, &mut stream));
     tokio::select! {
         biased;
         _ = waited => {}
@@ -149,6 +149,24 @@ impl AnswerPage {
 
     fn is_full(&self) -> bool {
         self.events.len() >= self.limit || self.bytes >= ANSWER_BYTES
+    }
+
+    /// Waits until there is something to say; the session's own deadlines, its credential's end, are kept meanwhile.
+    async fn wait_for_events(&mut self, app: &App, stream: &mut OpenedStream) {
+        loop {
+            let deadline = stream.feed.next_deadline();
+            let due = async {
+                match deadline {
+                    Some(deadline) => tokio::time::sleep_until(app.clocks.instant(deadline)).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = poll_fn(|cx| self.poll_fill(cx, app, stream, true)) => return,
+                () = due => stream.feed.tick(app.clocks.now()),
+            }
+        }
     }
 
     /// Takes frames. Ready when full, ended, or caught up with something to say (`wait`), or caught up at all.

@@ -8,9 +8,11 @@ use axum::response::Response;
 use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::json as value;
-use tidings_protocol::ErrorCode;
+use tidings_core::Principal;
+use tidings_core::port::directory::{Grant, Right};
 use tidings_protocol::problem::Problem;
 use tidings_protocol::time::Timestamp;
+use tidings_protocol::{ErrorCode, Pattern};
 
 use super::{json, read_body};
 use crate::app::App;
@@ -28,6 +30,14 @@ struct Wanted {
     origin: Option<String>,
 }
 
+/// The principal as a ticket stands for it: it may subscribe to the ticket's channels, also on the open stream, and do
+/// nothing else.
+fn narrowed(principal: &Principal, channels: &[Pattern]) -> Arc<Principal> {
+    let grant = |pattern: &Pattern| Grant { right: Right::Subscribe, pattern: pattern.clone() };
+    let grants = channels.iter().map(grant).collect();
+    Arc::new(Principal { grants, names_actors: false, ..principal.clone() })
+}
+
 /// Issues a ticket for channels that the credential may subscribe to.
 pub async fn issue(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer<Response> {
     let now = wall_time();
@@ -43,6 +53,7 @@ pub async fn issue(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) 
     authorize(&app, &principal, &ask.patterns)?;
     let life = i64::try_from(TICKET_LIFE.as_millis()).unwrap_or(i64::MAX);
     let expires_at = Timestamp(now.0 + life);
+    let principal = narrowed(&principal, &ask.patterns);
     let ticket = Ticket { principal, channels: ask.patterns, origin: wanted.origin, expires_at };
     let text = app.tickets.issue(ticket, now, app.config.limits.tickets)?;
     Ok(json(value!({"ticket": text, "expiresAt": expires_at}).to_string()))

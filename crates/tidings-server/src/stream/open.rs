@@ -246,6 +246,18 @@ pub async fn resolve_join(app: &App, hub: &TenantHub, since: Option<Since>) -> A
     })
 }
 
+/// Looks once more, now that the stream would be told: its key may have been revoked, or the server may have begun to
+/// leave, since that was asked first.
+fn still_welcome(app: &App, principal: &Principal) -> Answer<()> {
+    if app.auth.is_revoked(principal) {
+        return Err(Refusal::of(ErrorCode::Unauthenticated));
+    }
+    if app.draining.is_cancelled() {
+        return Err(Refusal::of(ErrorCode::ServerShutdown));
+    }
+    Ok(())
+}
+
 /// Puts a session to work for a principal that was found and authorised.
 ///
 /// # Errors
@@ -272,6 +284,7 @@ pub async fn open(
             Problem::new(ErrorCode::TooManyStreams, "the key has as many streams open as it may have");
         Refusal(problem.retry_after(5))
     })?;
+    still_welcome(app, &principal)?;
     let now = app.clocks.now();
     let opening = Opening {
         id,

@@ -17,8 +17,8 @@ const VECTORED: usize = 64;
 pub struct Outgoing {
     buffers: VecDeque<Waiting>,
     bytes: usize,
-    /// Whether some of the first buffer was written.
-    first_begun: bool,
+    /// Whether the first buffer is needed to its end: some of it was written, or it is the response's head.
+    first_needed: bool,
     /// The last id of which some byte was written.
     begun: Option<Cursor>,
 }
@@ -31,6 +31,14 @@ struct Waiting {
 }
 
 impl Outgoing {
+    /// Begins with the response's head, without which nothing that follows can be read.
+    #[must_use]
+    pub fn with_head(head: Bytes) -> Self {
+        let mut outgoing = Self { first_needed: !head.is_empty(), ..Self::default() };
+        outgoing.push(head, None);
+        outgoing
+    }
+
     /// Puts bytes at the end; `id` is what a client has once it has taken them.
     pub fn push(&mut self, bytes: Bytes, id: Option<Cursor>) {
         if !bytes.is_empty() {
@@ -45,9 +53,10 @@ impl Outgoing {
         self.begun
     }
 
-    /// Drops what has not been begun; whether there was any. What was begun is finished, or the framing would break.
+    /// Drops what has not been begun; whether there was any. What was begun is finished, or the framing would break; so
+    /// is the head.
     pub fn drop_unbegun(&mut self) -> bool {
-        let keep = usize::from(self.first_begun);
+        let keep = usize::from(self.first_needed);
         let any = self.buffers.len() > keep;
         self.buffers.truncate(keep);
         self.bytes = self.buffers.iter().map(|waiting| waiting.bytes.len()).sum();
@@ -109,8 +118,8 @@ impl Outgoing {
                 return;
             }
             self.begun = first.id.or(self.begun);
-            self.first_begun = written < first.bytes.len();
-            if self.first_begun {
+            self.first_needed = written < first.bytes.len();
+            if self.first_needed {
                 first.bytes.advance(written);
                 return;
             }
@@ -145,6 +154,18 @@ mod tests {
         assert!(outgoing.drop_unbegun());
         assert_eq!(outgoing.len(), 3);
         assert!(!outgoing.drop_unbegun());
+    }
+
+    #[test]
+    fn the_head_is_never_dropped() {
+        let mut outgoing = Outgoing::with_head(Bytes::from_static(b"head"));
+        outgoing.push(Bytes::from_static(b"abcd"), Some(id(1)));
+        assert!(outgoing.drop_unbegun());
+        assert_eq!(outgoing.len(), 4);
+        outgoing.advance(4);
+        outgoing.push(Bytes::from_static(b"abcd"), Some(id(2)));
+        assert!(outgoing.drop_unbegun());
+        assert_eq!((outgoing.len(), outgoing.begun()), (0, None));
     }
 
     #[test]

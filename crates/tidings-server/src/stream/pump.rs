@@ -64,8 +64,7 @@ pub struct Pump {
 impl Pump {
     /// Begins with the response's head.
     pub fn new(app: Arc<App>, stream: OpenedStream, head: Bytes) -> Self {
-        let mut outgoing = Outgoing::default();
-        outgoing.push(head, None);
+        let outgoing = Outgoing::with_head(head);
         let timer = Box::pin(tokio::time::sleep_until(app.clocks.instant(Duration::from_secs(3600))));
         Self { app, stream, outgoing, timer, timer_at: None, over: None, end_by: None, cut: false }
     }

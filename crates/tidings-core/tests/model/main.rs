@@ -4,25 +4,22 @@
 //! `TIDINGS_MODEL_SEED=<n>` runs one seed; `TIDINGS_MODEL_RUNS=<n>` sets how many are run, from `TIDINGS_MODEL_FROM=<n>`
 //! on.
 
-#[path = "model/client.rs"]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "everything here is test code"
+)]
+
 mod client;
-#[path = "model/coverage.rs"]
 mod coverage;
-#[path = "model/history.rs"]
 mod history;
-#[path = "model/names.rs"]
 mod names;
-#[path = "model/run.rs"]
 mod run;
-#[path = "model/script.rs"]
 mod script;
-#[path = "model/setup.rs"]
 mod setup;
-#[path = "model/step.rs"]
 mod step;
-#[path = "model/watch.rs"]
 mod watch;
-#[path = "model/world.rs"]
 mod world;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,7 +27,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use coverage::Coverage;
 use script::{Failure, run_seed};
 
-const RUNS: u64 = 3_000;
+const RUNS: u64 = 30_000;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().expect("a whole number"))

@@ -3,13 +3,15 @@
 //! A line is a frame: `a#4 id` is the event with number 4 on channel `a` with its id, `a#4` the same without; controls
 //! and heartbeats stand as they are named, with the number of their id where they have one.
 
-#[path = "transcripts/changing.rs"]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "everything here is test code"
+)]
+
 mod changing;
-#[path = "transcripts/conflating.rs"]
 mod conflating;
-#[path = "transcripts/ending.rs"]
 mod ending;
-#[path = "transcripts/opening.rs"]
 mod opening;
-#[path = "transcripts/stage.rs"]
 mod stage;
