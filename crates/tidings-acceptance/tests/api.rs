@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 use tidings_acceptance::http::{Answer, Connection};
 use tidings_acceptance::publish::Lane;
-use tidings_acceptance::subscription::Item;
+use tidings_acceptance::subscription::{Closed, Item};
 use tidings_acceptance::{Ask, Server, ServerOptions, Subscription, Target, Transport, report};
 
 /// A request, put together by hand.
@@ -612,6 +612,16 @@ async fn too_many_streams_and_too_many_in_a_minute_are_429() {
     check_all("streams", &[case("a third stream", call.clone(), (429, "too_many_streams"), twin)], &master)
         .await;
     assert_told_to_wait(&call, &master).await;
+    // A WebSocket is opened all the same, to say why and when.
+    let mut third = Subscription::open(Transport::Ws, &master, &Ask::of(&["a"])).await.unwrap();
+    let Item::Control { name, id: None, data } = third.next().await.unwrap() else {
+        panic!("no id in a refusal")
+    };
+    assert!(
+        name == "$end" && data.contains("\"rate_limited\"") && data.contains("\"after\":"),
+        "{name} {data}"
+    );
+    assert!(matches!(third.next().await, Err(Closed::Ended(Some(4429)))));
     drop(second);
     tidings_acceptance::wait::until(std::time::Duration::from_secs(5), "room for another", async || {
         Subscription::open(Transport::Sse, &master, &Ask::of(&["a"])).await.ok()

@@ -167,10 +167,10 @@ fn sse_block(block: &str) -> Value {
         Some((id, data)) => (Some(id), data),
         None => (None, rest),
     };
-    frame(id.map(str::to_owned), event, serde_json::from_str(data).unwrap())
+    frame(id.map(str::to_owned), event, &serde_json::from_str(data).unwrap())
 }
 
-fn frame(id: Option<String>, event: &str, data: Value) -> Value {
+fn frame(id: Option<String>, event: &str, data: &Value) -> Value {
     let mut frame = serde_json::json!({"event": event, "data": data});
     if let Some(id) = id {
         frame["id"] = id.into();
@@ -183,10 +183,10 @@ fn as_frame(item: Item) -> Value {
         Item::Event { id, data } => {
             let data: Value = serde_json::from_str(&data).unwrap();
             let event = data["type"].as_str().unwrap().to_owned();
-            frame(id.map(|id| id.to_string()), &event, data)
+            frame(id.map(|id| id.to_string()), &event, &data)
         }
         Item::Control { name, id, data } => {
-            frame(id.map(|id| id.to_string()), &name, serde_json::from_str(&data).unwrap())
+            frame(id.map(|id| id.to_string()), &name, &serde_json::from_str(&data).unwrap())
         }
         other => panic!("not a block: {other:?}"),
     }

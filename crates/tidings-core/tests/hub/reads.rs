@@ -2,15 +2,20 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use tidings_contract::MemoryStore;
 use tidings_contract::suite::kit::query;
-use tidings_core::hub::HubLimits;
+use tidings_core::Feed;
+use tidings_core::feed::Frame;
+use tidings_core::hub::{HubLimits, Signal};
 use tidings_core::pages::{PageLimits, Pages};
 use tidings_core::port::log::{Bounds, LogPage, Query, Resolution};
 use tidings_core::port::{Log, PortFuture, StorageError};
+use tidings_core::session::{Join, JoinAt, Start};
 use tidings_protocol::{Cursor, Seq, TenantId};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::node::Node;
 
@@ -21,13 +26,19 @@ struct Slow {
     running: AtomicUsize,
     most: AtomicUsize,
     begun: AtomicUsize,
+    /// Whether what is answered is as it was when it was asked for.
+    stale: bool,
 }
 
 impl Slow {
     fn new(node: &Node) -> Arc<Self> {
         let zero = || AtomicUsize::new(0);
         let (inner, open) = (node.store.clone(), Semaphore::new(0));
-        Arc::new(Self { inner, open, running: zero(), most: zero(), begun: zero() })
+        Arc::new(Self { inner, open, running: zero(), most: zero(), begun: zero(), stale: false })
+    }
+
+    fn stale(node: &Node) -> Arc<Self> {
+        Arc::new(Self { stale: true, ..Arc::into_inner(Self::new(node)).unwrap() })
     }
 }
 
@@ -53,9 +64,13 @@ impl Log for Slow {
             self.begun.fetch_add(1, Ordering::SeqCst);
             let running = 1 + self.running.fetch_add(1, Ordering::SeqCst);
             self.most.fetch_max(running, Ordering::SeqCst);
+            let early = if self.stale { Some(self.inner.read(tenant, query).await) } else { None };
             self.open.acquire().await.unwrap().forget();
             self.running.fetch_sub(1, Ordering::SeqCst);
-            self.inner.read(tenant, query).await
+            match early {
+                Some(page) => page,
+                None => self.inner.read(tenant, query).await,
+            }
         })
     }
 }
@@ -154,5 +169,45 @@ fn a_page_that_nobody_waits_for_is_given_up() {
         log.open.add_permits(1);
         next.await.unwrap();
         assert_eq!(pages.counters().0, 1);
+    });
+}
+
+/// The numbers of the events that a stream has for now.
+async fn drain(feed: &mut Feed) -> Vec<u64> {
+    let mut numbers = Vec::new();
+    for _ in 0..50 {
+        while let Poll::Ready(frame) = feed.poll(&mut Context::from_waker(Waker::noop()), Duration::ZERO) {
+            if let Frame::Event(entry) | Frame::Backfill(entry) = frame {
+                numbers.push(entry.seq().0);
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+    numbers
+}
+
+#[test]
+fn a_shared_page_that_is_older_than_the_reader_is_not_all_there_is() {
+    run(async {
+        let node = Node::start(HubLimits { ring_events: 1, ..HubLimits::default() });
+        let begin = node.store.bounds(&node.tenant).await.unwrap().head;
+        node.hub.tenant(&node.tenant).await.unwrap();
+        (0..3).for_each(|number| _ = node.publish("b", number));
+        let log = Slow::stale(&node);
+        let node = Node { pages: Pages::new(log.clone(), PageLimits::default()), ..node };
+        // One reader asks for what there is of b; the answer is on its way.
+        let mut early = node.open(&["b"], Start::Resume(begin), 10_000).await;
+        assert!(drain(&mut early).await.is_empty());
+        (0..3).for_each(|number| _ = node.publish("b", number));
+        // Another adds b to a stream that is further on by now, and asks for the same.
+        let mut late = node.open(&["a"], Start::Head, 10_000).await;
+        let (reply, _) = oneshot::channel();
+        let add = vec![Join { pattern: "b".parse().unwrap(), at: JoinAt::After(begin) }];
+        late.mailbox().signal(Signal::Change { add, remove: Vec::new(), reply });
+        assert!(drain(&mut late).await.is_empty());
+        assert_eq!(log.begun.load(Ordering::SeqCst), 1, "the page is shared");
+        log.open.add_permits(100);
+        assert_eq!(drain(&mut late).await, [1, 2, 3, 4, 5, 6]);
+        assert_eq!(drain(&mut early).await, [1, 2, 3, 4, 5, 6]);
     });
 }

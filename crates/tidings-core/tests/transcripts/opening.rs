@@ -126,6 +126,25 @@ fn the_start_is_the_oldest_retained_event_and_no_gap() {
 }
 
 #[test]
+fn the_start_is_no_gap_on_later_pages_either() {
+    scene(async {
+        let stage = Stage::new(Limits { kept: 2, ..Limits::short() });
+        stage.publish(&["x:1", "x:1", "x:2", "x:2", "x:2", "x:2", "x:2"]);
+        stage.trim();
+        let mut stream = stage.open(&["x:*"], oldest()).await;
+        stream
+            .says(
+                "$ready id=0 x:* head=7
+                 x:1#1 id
+                 x:1#2 id
+                 x:2#6 id
+                 x:2#7 id",
+            )
+            .await;
+    });
+}
+
+#[test]
 fn what_is_lost_after_the_start_is_a_gap() {
     scene(async {
         let stage = Stage::new(Limits { kept: 2, ..Limits::short() });

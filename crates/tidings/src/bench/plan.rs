@@ -67,7 +67,7 @@ pub(crate) struct Plan {
     /// Where the temporary directory is made, on the disk to be measured [default: the system's]
     #[arg(long, value_name = "DIR")]
     pub(super) dir: Option<PathBuf>,
-    /// Keep the figures as bench/results/<date>-<NAME>.json
+    /// Keep the figures as `bench/results/<date>-<NAME>.json`
     #[arg(long, value_name = "NAME")]
     pub(super) save: Option<String>,
     /// Be the process that bare writes are measured with
