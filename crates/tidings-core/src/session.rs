@@ -326,7 +326,7 @@ impl Session {
                 }
             }
             Input::Page(page) => self.on_page(&page),
-            Input::Unreadable => self.end(EndReason::Capacity, Some(Duration::from_secs(1))),
+            Input::Unreadable => self.end(EndReason::Capacity, None),
             Input::Entries { entries, through } if self.phase == Phase::Live => {
                 self.process(&entries, through)
             }

@@ -3,7 +3,11 @@
 //! Numbers, escapes and the order of members stay as the publisher wrote them (RFC 8259), so that what a subscriber
 //! parses is what the publisher wrote.
 
+use serde::Deserialize;
 use serde_json::value::RawValue;
+
+use crate::code::ErrorCode;
+use crate::problem::Problem;
 
 /// Why a JSON text is not accepted as an event's data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -59,6 +63,18 @@ pub fn compact(raw: &RawValue, max_bytes: usize, max_depth: usize) -> Result<Box
     }
     // Stripping white space between tokens of a valid text leaves a valid text.
     RawValue::from_string(out).map_err(|_| InvalidData::TooDeep)
+}
+
+/// Reads a JSON object. An array is none: members are named here, not counted.
+///
+/// # Errors
+/// `invalid_body`, saying where the text cannot be read.
+pub fn from_object<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, Problem> {
+    if text.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
+        return Err(Problem::new(ErrorCode::InvalidBody, "a JSON object is needed here"));
+    }
+    serde_json::from_slice(text)
+        .map_err(|error| Problem::new(ErrorCode::InvalidBody, format!("this cannot be read: {error}")))
 }
 
 /// Appends `text` as a JSON string.

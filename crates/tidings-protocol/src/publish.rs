@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::channel::ChannelName;
 use crate::code::ErrorCode;
 use crate::event_type::{Category, EventType, InvalidType};
-use crate::json::{InvalidData, compact};
+use crate::json::{InvalidData, compact, from_object};
 use crate::limits::{
     ALSO_CHANNELS, BATCH_BYTES, BATCH_EVENTS, DATA_BYTES, DATA_DEPTH, IDEMPOTENCY_KEY_BYTES, WORD_BYTES,
 };
@@ -89,7 +89,7 @@ pub fn parse_publish(body: &[u8]) -> Result<Vec<Draft>, Problem> {
     if body.len() > BATCH_BYTES {
         return Err(Problem::new(ErrorCode::BodyTooLarge, "a publish has at most 1 MiB"));
     }
-    let batch: Batch<'_> = serde_json::from_slice(body).map_err(|error| invalid_json(&error))?;
+    let batch: Batch<'_> = from_object(body)?;
     let Some(events) = batch.events else {
         return Ok(vec![parse_draft(body, "")?]);
     };
@@ -120,14 +120,10 @@ pub fn parse_drafts(events: &[&RawValue]) -> Result<Vec<Draft>, Problem> {
     Ok(drafts)
 }
 
-fn invalid_json(error: &serde_json::Error) -> Problem {
-    Problem::new(ErrorCode::InvalidBody, format!("the body cannot be read: {error}"))
-}
-
 fn parse_draft(text: &[u8], place: &str) -> Result<Draft, Problem> {
-    let raw: RawDraft<'_> = serde_json::from_slice(text).map_err(|error| {
-        let problem = invalid_json(&error);
-        if place.is_empty() { problem } else { problem.at(place) }
+    let raw: RawDraft<'_> = from_object(text).map_err(|problem| match place {
+        "" => problem,
+        place => problem.at(place),
     })?;
     let at = |member: &str| format!("{place}/{member}");
     let missing = |member: &str| {

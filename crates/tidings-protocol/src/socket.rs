@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use crate::channel::{InvalidChannel, Pattern};
 use crate::code::ErrorCode;
 use crate::cursor::{Cursor, Since};
+use crate::json::from_object;
 use crate::problem::Problem;
 use crate::publish::{Draft, parse_drafts};
 
@@ -58,9 +59,9 @@ struct RawAddition {
 }
 
 #[derive(Deserialize)]
-struct RawChange {
-    #[serde(default)]
-    add: Vec<RawAddition>,
+struct RawChange<'a> {
+    #[serde(borrow, default)]
+    add: Vec<&'a RawValue>,
     #[serde(default)]
     remove: Vec<String>,
 }
@@ -83,8 +84,7 @@ struct RawOp<'a> {
 /// [`ErrorCode::InvalidBody`] where the shape is wrong, [`ErrorCode::TooManyChannels`] past 1,000 entries,
 /// [`ErrorCode::InvalidChannel`] for a malformed entry of `remove`.
 pub fn parse_change(body: &[u8]) -> Result<Change, Problem> {
-    let raw: RawChange = serde_json::from_slice(body)
-        .map_err(|error| Problem::new(ErrorCode::InvalidBody, format!("the body cannot be read: {error}")))?;
+    let raw: RawChange<'_> = from_object(body)?;
     if raw.add.len() > CHANGE_ENTRIES || raw.remove.len() > CHANGE_ENTRIES {
         return Err(Problem::new(
             ErrorCode::TooManyChannels,
@@ -92,7 +92,9 @@ pub fn parse_change(body: &[u8]) -> Result<Change, Problem> {
         ));
     }
     let mut change = Change::default();
-    for entry in raw.add {
+    for (index, entry) in raw.add.iter().enumerate() {
+        let entry: RawAddition =
+            from_object(entry.get().as_bytes()).map_err(|problem| problem.at(format!("/add/{index}")))?;
         match parse_addition(&entry) {
             Ok(addition) => change.add.push(addition),
             Err(code) => change.refused.push((entry.channel, code)),
@@ -118,9 +120,7 @@ fn parse_addition(entry: &RawAddition) -> Result<Addition, ErrorCode> {
 /// # Errors
 /// The `ref` where it could be read, and a [`Problem`].
 pub fn parse_client(text: &[u8]) -> Result<(Option<String>, ClientOp), (Option<String>, Problem)> {
-    let raw: RawOp<'_> = serde_json::from_slice(text).map_err(|error| {
-        (None, Problem::new(ErrorCode::InvalidBody, format!("the frame cannot be read: {error}")))
-    })?;
+    let raw: RawOp<'_> = from_object(text).map_err(|problem| (None, problem))?;
     let reference = raw.reference.map(|value| value.get().to_owned());
     if reference.as_ref().is_some_and(|text| text.len() > REF_BYTES || text.starts_with(['{', '['])) {
         let problem =

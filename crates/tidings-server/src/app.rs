@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tidings_core::feed::Frame;
 use tidings_core::hub::Hub;
 use tidings_core::pages::Pages;
 use tidings_core::port::{Directory, Store};
 use tidings_core::session::SessionConfig;
-use tidings_protocol::EndReason;
+use tidings_protocol::control::Control;
 use tidings_protocol::time::Timestamp;
+use tidings_protocol::{EndReason, Retry};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -130,6 +132,18 @@ impl App {
         // A thousand a second, over at most half a minute, and not before the next server has had a moment to start.
         let span = (streams as u64).clamp(1_000, 30_000);
         Duration::from_millis(rand::random_range(100..=100 + span))
+    }
+
+    /// Says in an `$end` that has no time yet when its client is to come back, so that those who end together do not come
+    /// together.
+    pub fn say_when(&self, frame: &mut Frame) {
+        if let Frame::Control(control, _) = frame
+            && let Control::End { reason, after } = &mut **control
+            && reason.retry() == Retry::Later
+            && after.is_none()
+        {
+            *after = Some(self.spread(self.registry.len()));
+        }
     }
 
     /// Begins to leave: no new work, every stream is told to come back later.

@@ -170,7 +170,7 @@ fn count_keys(transaction: &mut Transaction<'_>, tenant: i64, verdicts: &[Verdic
         transaction.wrote = true;
         Ok(())
     } else {
-        Err(Problem::of(ErrorCode::IdempotencyQuota).into())
+        Err(Problem::of(ErrorCode::IdempotencyQuota).retry_after(60).into())
     }
 }
 

@@ -103,7 +103,11 @@ impl TenantState {
             return Ok(());
         }
         let used = self.keys.values().filter(|key| !is_older(key.at, now, KEY_MEMORY)).count() as u64;
-        if used + wanted <= quota { Ok(()) } else { Err(Problem::of(ErrorCode::IdempotencyQuota)) }
+        if used + wanted <= quota {
+            Ok(())
+        } else {
+            Err(Problem::of(ErrorCode::IdempotencyQuota).retry_after(60))
+        }
     }
 
     fn apply(&mut self, changes: Changes, verdicts: &[Verdict], now: Timestamp) -> (Outcome, Vec<Event>) {

@@ -16,6 +16,7 @@ use serde::Deserialize;
 use tidings_core::feed::Frame;
 use tidings_protocol::control::{Control, Reset};
 use tidings_protocol::cursor::Since;
+use tidings_protocol::json::from_object;
 use tidings_protocol::problem::Problem;
 use tidings_protocol::{Cursor, EndReason, ErrorCode, Filter};
 
@@ -66,9 +67,7 @@ pub async fn poll(
 /// The same, asked for by a body: for more channels than a URL holds.
 pub async fn poll_by_body(State(app): State<Arc<App>>, peer: Peer, headers: HeaderMap, body: Body) -> Answer {
     let body = read_body(&app, body, POLL_BYTES).await?;
-    let asked: PollBody = serde_json::from_slice(&body).map_err(|error| {
-        Refusal(Problem::new(ErrorCode::InvalidBody, format!("the body cannot be read: {error}")))
-    })?;
+    let asked: PollBody = from_object(&body)?;
     let mut ask = Ask { wait: asked.wait.map(Duration::from_secs), limit: asked.limit, ..Ask::default() };
     for channel in &asked.channel {
         ask.add_channel(channel)?;

@@ -10,14 +10,14 @@ use serde::Deserialize;
 use serde_json::json as value;
 use tidings_core::Principal;
 use tidings_core::port::directory::{Grant, Right};
-use tidings_protocol::problem::Problem;
+use tidings_protocol::Pattern;
+use tidings_protocol::json::from_object;
 use tidings_protocol::time::Timestamp;
-use tidings_protocol::{ErrorCode, Pattern};
 
 use super::{json, read_body};
 use crate::app::App;
 use crate::clock::wall_time;
-use crate::problem::{Answer, Refusal};
+use crate::problem::Answer;
 use crate::stream::open::{Ask, authorize};
 use crate::tickets::{TICKET_LIFE, Ticket};
 
@@ -43,9 +43,7 @@ pub async fn issue(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) 
     let now = wall_time();
     let principal = app.auth.from_headers(&headers, now).await?;
     let body = read_body(&app, body, TICKET_BYTES).await?;
-    let wanted: Wanted = serde_json::from_slice(&body).map_err(|error| {
-        Refusal(Problem::new(ErrorCode::InvalidBody, format!("the body cannot be read: {error}")))
-    })?;
+    let wanted: Wanted = from_object(&body)?;
     let mut ask = Ask::default();
     for channel in &wanted.channels {
         ask.add_channel(channel)?;

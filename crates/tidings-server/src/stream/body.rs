@@ -45,7 +45,8 @@ impl EventBody {
     fn gather(&mut self, cx: &mut Context<'_>, now: Duration) -> Vec<u8> {
         let mut gathered = Vec::new();
         while !self.over && gathered.len() < self.app.stream_queue {
-            let Poll::Ready(frame) = self.stream.feed.poll(cx, now) else { break };
+            let Poll::Ready(mut frame) = self.stream.feed.poll(cx, now) else { break };
+            self.app.say_when(&mut frame);
             self.stream.count(&frame);
             match frame {
                 Frame::Over | Frame::Abort(_) => self.over = true,

@@ -123,6 +123,7 @@ impl Pump {
     }
 
     fn put<Io: StreamIo>(&mut self, mut frame: Frame, now: Duration, wire: &mut impl Wire, io: &Io) {
+        self.app.say_when(&mut frame);
         self.stream.count(&frame);
         match &mut frame {
             Frame::Abort(reason) => {
@@ -138,7 +139,8 @@ impl Pump {
             Frame::Control(control, id) => {
                 if let Control::End { reason, .. } = **control {
                     let at_once = matches!(reason.retry(), Retry::Auth | Retry::Never);
-                    if at_once && self.outgoing.drop_unbegun() {
+                    // An end between `$subscribed` and `$joined` has no id, and gets none.
+                    if at_once && self.outgoing.drop_unbegun() && id.is_some() {
                         *id = self.outgoing.begun();
                     }
                     self.end_by = Some(now + if at_once { LAST_WORD } else { LAST_BYTES });
