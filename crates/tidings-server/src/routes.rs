@@ -83,11 +83,10 @@ pub(crate) struct Caller<'a> {
 /// The principal of the request's credential, or of the ticket in its query.
 ///
 /// # Errors
-/// `unauthenticated`, `ticket_spent`; `forbidden_channel` outside of what a ticket is for; `rate_limited`, before the
-/// others.
+/// `unauthenticated`, `ticket_spent`; `rate_limited`, before the others.
 pub(crate) async fn principal(app: &App, caller: Caller<'_>, ask: &Ask) -> Answer<Arc<Principal>> {
     let found = match &ask.ticket {
-        Some(ticket) => redeem(app, &caller, ticket, ask)?,
+        Some(ticket) => Ok(redeem(app, &caller, ticket)?),
         None => app.auth.from_headers(caller.headers, wall_time()).await,
     };
     match found {
@@ -106,27 +105,17 @@ pub(crate) async fn principal(app: &App, caller: Caller<'_>, ask: &Ask) -> Answe
 }
 
 /// The principal of a ticket. One that is spent counts against whoever had it, one that never was against the address.
-fn redeem(app: &App, caller: &Caller<'_>, text: &str, ask: &Ask) -> Answer<Answer<Arc<Principal>>> {
+fn redeem(app: &App, caller: &Caller<'_>, text: &str) -> Answer<Arc<Principal>> {
     let origin = caller.headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
-    let ticket = match app.tickets.redeem(text, origin, wall_time()) {
-        Ok(ticket) => ticket,
+    match app.tickets.redeem(text, origin, wall_time()) {
+        Ok(ticket) => Ok(ticket.principal),
         Err(Unusable(owner)) => {
             match owner {
                 Some(owner) => app.gates.principal(&owner)?,
                 None => app.gates.anonymous(caller.peer.0)?,
             }
-            return Err(Refusal::of(ErrorCode::TicketSpent));
+            Err(Refusal::of(ErrorCode::TicketSpent))
         }
-    };
-    let outside =
-        ask.patterns.iter().find(|pattern| !ticket.channels.iter().any(|bound| bound.covers(pattern)));
-    match outside {
-        Some(pattern) => {
-            let problem =
-                Problem::new(ErrorCode::ForbiddenChannel, format!("the ticket is not for {pattern}"));
-            Err(Refusal(problem.at(pattern.to_string())))
-        }
-        None => Ok(Ok(ticket.principal)),
     }
 }
 

@@ -18,10 +18,11 @@ use tidings_protocol::control::{Control, Reset};
 use tidings_protocol::cursor::Since;
 use tidings_protocol::json::from_object;
 use tidings_protocol::problem::Problem;
-use tidings_protocol::{Cursor, EndReason, ErrorCode, Filter};
+use tidings_protocol::{Cursor, EndReason, ErrorCode};
 
 use super::{Caller, json, principal, read_body};
 use crate::app::App;
+use crate::clock::wall_time;
 use crate::metrics::Transport;
 use crate::peer::Peer;
 use crate::problem::{Answer, Refusal};
@@ -66,15 +67,19 @@ pub async fn poll(
 
 /// The same, asked for by a body: for more channels than a URL holds.
 pub async fn poll_by_body(State(app): State<Arc<App>>, peer: Peer, headers: HeaderMap, body: Body) -> Answer {
+    // The body is read for those who may ask at all; whether this counts as opening is known only after.
+    let known = app.auth.from_headers(&headers, wall_time()).await;
+    if let Err(refusal) = known {
+        app.gates.anonymous(peer.0)?;
+        return Err(refusal);
+    }
     let body = read_body(&app, body, POLL_BYTES).await?;
     let asked: PollBody = from_object(&body)?;
     let mut ask = Ask { wait: asked.wait.map(Duration::from_secs), limit: asked.limit, ..Ask::default() };
-    for channel in &asked.channel {
-        ask.add_channel(channel)?;
-    }
+    ask.set_channels(&asked.channel, app.config.limits.channels_per_session)?;
     let types: Answer<Vec<_>> = asked.r#type.iter().map(|word| parse_word(word, "type")).collect();
     let categories: Answer<Vec<_>> = asked.category.iter().map(|word| parse_word(word, "category")).collect();
-    ask.filter = Filter { types: types?.into(), categories: categories?.into() };
+    ask.set_filter(types?, categories?)?;
     ask.since = asked.after.as_deref().map(|text| parse_since(text, "after")).transpose()?;
     answer_poll(&app, Caller { headers: &headers, peer, counts: ask.since.is_none() }, ask).await
 }

@@ -72,10 +72,9 @@ fn check_origin(app: &App, headers: &HeaderMap) -> Answer<()> {
     let text = origin.to_str().unwrap_or("null");
     let own = match &app.config.public_url {
         Some(url) => text == url.trim_end_matches('/'),
-        None => headers
-            .get(header::HOST)
-            .and_then(|host| host.to_str().ok())
-            .is_some_and(|host| text.strip_prefix("http://").is_some_and(|rest| rest == host)),
+        None => headers.get(header::HOST).and_then(|host| host.to_str().ok()).is_some_and(|host| {
+            text.strip_prefix(scheme(app, headers)).and_then(|rest| rest.strip_prefix("://")) == Some(host)
+        }),
     };
     let listed = app.config.cors_origins.iter().any(|known| known == text);
     if origins.next().is_none() && (own || listed) {
@@ -83,6 +82,12 @@ fn check_origin(app: &App, headers: &HeaderMap) -> Answer<()> {
     } else {
         Err(Refusal::of(ErrorCode::WrongOrigin))
     }
+}
+
+/// The scheme that the client used: behind a declared proxy, what the proxy says.
+fn scheme<'a>(app: &App, headers: &'a HeaderMap) -> &'a str {
+    let named = headers.get_all("x-forwarded-proto").iter().next_back().and_then(|value| value.to_str().ok());
+    named.filter(|_| app.config.behind_proxy).map_or("http", str::trim)
 }
 
 fn not_an_upgrade(refusal: &tidings_protocol::ws::Refusal) -> Response {

@@ -45,14 +45,12 @@ pub async fn issue(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) 
     let body = read_body(&app, body, TICKET_BYTES).await?;
     let wanted: Wanted = from_object(&body)?;
     let mut ask = Ask::default();
-    for channel in &wanted.channels {
-        ask.add_channel(channel)?;
-    }
+    ask.set_channels(&wanted.channels, app.config.limits.channels_per_session)?;
     authorize(&app, &principal, &ask.patterns)?;
     let life = i64::try_from(TICKET_LIFE.as_millis()).unwrap_or(i64::MAX);
     let expires_at = Timestamp(now.0 + life);
     let principal = narrowed(&principal, &ask.patterns);
-    let ticket = Ticket { principal, channels: ask.patterns, origin: wanted.origin, expires_at };
+    let ticket = Ticket { principal, origin: wanted.origin, expires_at };
     let text = app.tickets.issue(ticket, now, app.config.limits.tickets)?;
     Ok(json(value!({"ticket": text, "expiresAt": expires_at}).to_string()))
 }

@@ -1,5 +1,6 @@
 //! Opening a stream or poll: who asks, for what, from where; and the session that comes of it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use tidings_protocol::control::Control;
 use tidings_protocol::cursor::Since;
 use tidings_protocol::limits::FILTER_WORDS;
 use tidings_protocol::problem::Problem;
-use tidings_protocol::{Cursor, EndReason, ErrorCode, Filter, Pattern};
+use tidings_protocol::{Category, Cursor, EndReason, ErrorCode, EventType, Filter, Pattern};
 
 use super::registry::{OpenStream, StreamGuard};
 use super::sse::HeartbeatForm;
@@ -22,6 +23,9 @@ use crate::app::App;
 use crate::ids::random_text;
 use crate::metrics::Transport;
 use crate::problem::{Answer, Refusal};
+
+/// Most channels that a body names where sessions may have any number.
+const BODY_CHANNELS: usize = 10_000;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
@@ -64,15 +68,21 @@ impl Ask {
     /// A refusal naming the parameter.
     pub fn from_query(query: &str) -> Answer<Self> {
         let mut ask = Self::default();
-        let (mut types, mut categories) = (Vec::new(), Vec::new());
+        let (mut types, mut categories, mut heartbeat) = (Vec::new(), Vec::new(), None);
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*name {
-                "channel" => ask.add_channel(&value)?,
+                "channel" => {
+                    // A query has at most 8 KiB, so that looking through what is there is cheap.
+                    let pattern = parse_channel(&value)?;
+                    if !ask.patterns.contains(&pattern) {
+                        ask.patterns.push(pattern);
+                    }
+                }
                 "type" => types.push(parse_word(&value, "type")?),
                 "category" => categories.push(parse_word(&value, "category")?),
                 "since" | "after" => once(&mut ask.since, parse_since(&value, &name)?, &name)?,
                 "ticket" => once(&mut ask.ticket, value.into_owned(), "ticket")?,
-                "heartbeat" => ask.heartbeat = parse_heartbeat(&value)?,
+                "heartbeat" => once(&mut heartbeat, parse_heartbeat(&value)?, "heartbeat")?,
                 "wait" => once(&mut ask.wait, Duration::from_secs(parse_number(&value, "wait")?), "wait")?,
                 "limit" => {
                     let limit = usize::try_from(parse_number(&value, "limit")?).unwrap_or(usize::MAX);
@@ -81,23 +91,34 @@ impl Ask {
                 _ => {}
             }
         }
-        if types.len() > FILTER_WORDS || categories.len() > FILTER_WORDS {
-            return Err(bad("type", "at most 100 types and 100 categories"));
-        }
-        ask.filter = Filter { types: types.into(), categories: categories.into() };
+        ask.heartbeat = heartbeat.unwrap_or_default();
+        ask.set_filter(types, categories)?;
         Ok(ask)
     }
 
-    /// Adds a channel or pattern; one that is there already is one.
+    /// Which events are wanted.
     ///
     /// # Errors
-    /// `invalid_channel`.
-    pub fn add_channel(&mut self, text: &str) -> Answer<()> {
-        let pattern = text.parse().map_err(|why: tidings_protocol::channel::InvalidChannel| {
-            Refusal(Problem::new(ErrorCode::InvalidChannel, format!("{why}: {text:?}")).at("channel"))
-        })?;
-        if !self.patterns.contains(&pattern) {
-            self.patterns.push(pattern);
+    /// `invalid_parameter` past 100 types or 100 categories.
+    pub fn set_filter(&mut self, types: Vec<EventType>, categories: Vec<Category>) -> Answer<()> {
+        if types.len() > FILTER_WORDS || categories.len() > FILTER_WORDS {
+            return Err(bad("type", "at most 100 types and 100 categories"));
+        }
+        self.filter = Filter { types: types.into(), categories: categories.into() };
+        Ok(())
+    }
+
+    /// Takes in the channels of a body; those that stand there more than once are one.
+    ///
+    /// # Errors
+    /// `too_many_channels` past `limit` (zero: past what any body is meant to name), `invalid_channel`.
+    pub fn set_channels(&mut self, texts: &[String], limit: usize) -> Answer<()> {
+        if texts.len() > if limit == 0 { BODY_CHANNELS } else { limit } {
+            return Err(Refusal::of(ErrorCode::TooManyChannels));
+        }
+        let mut seen = HashSet::new();
+        for text in texts.iter().filter(|text| seen.insert(text.as_str())) {
+            self.patterns.push(parse_channel(text)?);
         }
         Ok(())
     }
@@ -110,6 +131,12 @@ impl Ask {
                 Some(cursor.map_or(AskedSince::Foreign, |cursor| AskedSince::Valid(Since::Cursor(cursor))));
         }
     }
+}
+
+fn parse_channel(text: &str) -> Answer<Pattern> {
+    text.parse().map_err(|why: tidings_protocol::channel::InvalidChannel| {
+        Refusal(Problem::new(ErrorCode::InvalidChannel, format!("{why}: {text:?}")).at("channel"))
+    })
 }
 
 fn once<T>(slot: &mut Option<T>, value: T, name: &str) -> Answer<()> {

@@ -12,6 +12,9 @@ use tokio::io::AsyncWrite;
 /// Most buffers handed to one vectored write; Linux takes 1,024.
 const VECTORED: usize = 64;
 
+/// What an entry costs besides its bytes.
+const ENTRY_BYTES: usize = std::mem::size_of::<Waiting>();
+
 /// Bytes in order, shared with other connections where they can be.
 #[derive(Debug, Default)]
 pub struct Outgoing {
@@ -63,10 +66,10 @@ impl Outgoing {
         any
     }
 
-    /// How many bytes wait.
+    /// How many bytes wait, what keeping them costs counted in.
     #[must_use]
-    pub const fn len(&self) -> usize {
-        self.bytes
+    pub fn len(&self) -> usize {
+        self.bytes + self.buffers.len() * ENTRY_BYTES
     }
 
     /// Whether nothing waits.
@@ -152,7 +155,7 @@ mod tests {
         outgoing.advance(5);
         assert_eq!(outgoing.begun(), Some(id(2)));
         assert!(outgoing.drop_unbegun());
-        assert_eq!(outgoing.len(), 3);
+        assert_eq!(outgoing.bytes, 3);
         assert!(!outgoing.drop_unbegun());
     }
 
@@ -161,11 +164,11 @@ mod tests {
         let mut outgoing = Outgoing::with_head(Bytes::from_static(b"head"));
         outgoing.push(Bytes::from_static(b"abcd"), Some(id(1)));
         assert!(outgoing.drop_unbegun());
-        assert_eq!(outgoing.len(), 4);
+        assert_eq!(outgoing.bytes, 4);
         outgoing.advance(4);
         outgoing.push(Bytes::from_static(b"abcd"), Some(id(2)));
         assert!(outgoing.drop_unbegun());
-        assert_eq!((outgoing.len(), outgoing.begun()), (0, None));
+        assert_eq!((outgoing.bytes, outgoing.begun()), (0, None));
     }
 
     #[test]
@@ -174,6 +177,6 @@ mod tests {
         assert_eq!(outgoing.begun(), None);
         outgoing.advance(4);
         assert!(outgoing.drop_unbegun());
-        assert_eq!((outgoing.len(), outgoing.begun()), (0, Some(id(1))));
+        assert_eq!((outgoing.bytes, outgoing.begun()), (0, Some(id(1))));
     }
 }

@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use tidings_core::feed::Frame;
 use tidings_core::session::Pulse;
 use tidings_protocol::EndReason;
@@ -108,6 +108,8 @@ pub struct SocketTask<Io> {
     /// Read from the client and not decoded: what follows a request that is being carried out.
     unread: BytesMut,
     answering: Option<Answering>,
+    /// The last ping that is not answered: of several the last suffices (RFC 6455, 5.5.3).
+    pong: Option<ControlPayload<'static>>,
     /// Whether the client has closed from its side.
     client_closed: bool,
     _guard: ConnectionGuard,
@@ -132,6 +134,7 @@ impl<Io: StreamIo> SocketTask<Io> {
             decoder: Decoder::new(Role::Server, limits),
             unread: BytesMut::from(read),
             answering: None,
+            pong: None,
             client_closed: false,
             _guard: guard,
         }
@@ -144,10 +147,14 @@ impl<Io: StreamIo> SocketTask<Io> {
     /// Decodes what was read, until a request is under way.
     fn decode(&mut self, now: Duration) {
         while self.answering.is_none() && !self.unread.is_empty() {
-            let bytes = std::mem::take(&mut self.unread).freeze();
-            let mut input: &[u8] = &bytes;
+            let mut input: &[u8] = &self.unread;
             let decoded = self.decoder.decode(&mut input).map(|message| message.map(Message::into_owned));
-            self.unread = BytesMut::from(input);
+            let rest = input.len();
+            self.unread.advance(self.unread.len() - rest);
+            if self.unread.is_empty() {
+                // Nothing is held at rest.
+                self.unread = BytesMut::new();
+            }
             match decoded {
                 Ok(Some(message)) => self.take_message(message, now),
                 Ok(None) => return,
@@ -170,7 +177,7 @@ impl<Io: StreamIo> SocketTask<Io> {
                 self.answering = Some(Box::pin(request));
             }
             Message::Binary(_) => self.close(now, CloseCode::UNSUPPORTED_DATA, EndReason::ProtocolError),
-            Message::Ping(payload) => self.pump.outgoing.push(Message::Pong(payload).encode(), None),
+            Message::Ping(payload) => self.pong = Some(payload),
             Message::Pong(_) => self.wire.pong_by = None,
             Message::Close(_) => {
                 self.client_closed = true;
@@ -233,6 +240,11 @@ impl<Io: StreamIo> SocketTask<Io> {
             let queued = self.pump.outgoing.len();
             if let Poll::Ready(reason) = self.poll_client(cx, now) {
                 return Poll::Ready(self.pump.over().unwrap_or(reason));
+            }
+            if let Some(payload) =
+                self.pong.take_if(|_| self.pump.outgoing.len() < self.pump.app.stream_queue)
+            {
+                self.pump.outgoing.push(Message::Pong(payload).encode(), None);
             }
             let answered = self.pump.outgoing.len() > queued || self.client_closed;
             let ticked = self.poll_timer(cx, now);
