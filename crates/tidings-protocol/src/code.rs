@@ -137,7 +137,7 @@ error_codes! {
     InvalidType "invalid_type" 400 "An event type or category is malformed.";
     ReservedType "reserved_type" 400 "The types `error` and `open` belong to EventSource.";
     InvalidCursor "invalid_cursor" 400 "A cursor is malformed; pass back an id exactly as it was received.";
-    InvalidData "invalid_data" 400 "An event's data is missing or nested too deep.";
+    InvalidData "invalid_data" 400 "An event's data is nested too deep.";
     TooManyEvents "too_many_events" 400 "One publish takes 1 to 100 events.";
     IdempotencyKeyRepeated "idempotency_key_repeated" 400 "One publish names the same idempotency key twice on a channel.";
     TooManyChannels "too_many_channels" 400 "The session, ticket or request names more channels than allowed.";

@@ -28,6 +28,7 @@ use tower::ServiceExt;
 
 use crate::app::App;
 use crate::guard::ConnectionGuard;
+use crate::stream::body::ConnectionCut;
 use crate::stream::io::StreamIo;
 use crate::stream::pump::Pump;
 use crate::stream::sse::SseTask;
@@ -47,6 +48,9 @@ const LINGER_BYTES: usize = 64 * 1024 * 1024;
 /// How long a connection without a request stays when the server leaves: a request may be on its way, and would be lost
 /// with it.
 const LAST_CALL: Duration = Duration::from_millis(250);
+
+/// How long an HTTP/2 connection has to take what is left when the server leaves.
+const HTTP2_LEAVE: Duration = Duration::from_secs(12);
 
 /// Most streams at once on an HTTP/2 connection.
 const HTTP2_STREAMS: u32 = 256;
@@ -133,23 +137,34 @@ async fn serve_http2<Io: StreamIo>(
     app: &Arc<App>,
     router: axum::Router,
 ) {
-    let service = service_fn(move |request: Request<Incoming>| answer(router.clone(), request, peer, None));
+    let cut = ConnectionCut::default();
+    let to_requests = cut.clone();
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(to_requests.clone());
+        answer(router.clone(), request, peer, None)
+    });
+    let some = |duration: Duration| (!duration.is_zero()).then_some(duration);
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(HTTP2_STREAMS)
         .max_header_list_size(u32::try_from(app.config.limits.header_bytes).unwrap_or(u32::MAX))
         .max_send_buf_size(app.config.limits.stream_buffer / 4)
-        .keep_alive_interval(Some(app.config.stream.heartbeat))
+        .keep_alive_interval(some(app.config.stream.heartbeat))
         .keep_alive_timeout(app.config.stream.write_timeout);
     let connection = builder.serve_connection(TokioIo::new(FlushTracker::new(io, ahead)), service);
     tokio::pin!(connection);
-    let result = tokio::select! {
-        result = connection.as_mut() => result,
-        () = app.draining.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let served = async {
+        tokio::select! {
+            result = connection.as_mut() => return result,
+            () = app.draining.cancelled() => connection.as_mut().graceful_shutdown(),
         }
+        // A client that takes no more does not keep the server from leaving.
+        tokio::time::timeout(HTTP2_LEAVE, connection).await.unwrap_or(Ok(()))
+    };
+    let result = tokio::select! {
+        result = served => result,
+        () = cut.0.cancelled() => Ok(()),
     };
     if let Err(error) = result {
         tracing::debug!(%peer, %error, "an HTTP/2 connection ended");
@@ -185,9 +200,9 @@ fn run_stream<Io: StreamIo>(io: Io, app: Arc<App>, claimed: Takeover, read: &[u8
         Takeover::Socket(head, SocketStart::Open(stream, heartbeat)) => {
             tasks.spawn(SocketTask::new(io, Pump::new(app, *stream, head), heartbeat, read, guard));
         }
-        Takeover::Socket(head, SocketStart::Refused(control, code)) => {
+        Takeover::Socket(head, SocketStart::Refused(control, code, why)) => {
             tasks.spawn(async move {
-                refuse(io, head, control, code).await;
+                refuse(io, head, control, code, why).await;
                 drop(guard);
             });
         }

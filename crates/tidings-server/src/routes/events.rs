@@ -17,7 +17,7 @@ use crate::cors;
 use crate::metrics::Transport;
 use crate::peer::Peer;
 use crate::problem::{Answer, Refusal};
-use crate::stream::body::EventBody;
+use crate::stream::body::{ConnectionCut, EventBody};
 use crate::stream::open::{Ask, OpenedStream, authorize, open};
 use crate::stream::sse::{Framing, SseWire};
 use crate::takeover::{Claim, Takeover};
@@ -43,7 +43,6 @@ pub async fn events(
         Err(refusal) => return refuse(&app, &headers, refusal),
     };
     let mut response = stream_headers();
-    cors::add_headers(&headers, response.headers_mut(), &app.config.cors_origins);
     let Some(opened) = opened else {
         // A body of unknown length, so that the headers are those of the stream.
         let nothing = futures_util::stream::empty::<Result<bytes::Bytes, std::convert::Infallible>>();
@@ -51,10 +50,12 @@ pub async fn events(
         return Ok(response);
     };
     let Some(claim) = extensions.get::<Claim>() else {
-        response.headers_mut().remove(header::VARY);
-        *response.body_mut() = Body::new(EventBody::new(app.clone(), opened, heartbeat, RETRY));
+        let cut = extensions.get::<ConnectionCut>().cloned().unwrap_or_default();
+        *response.body_mut() = Body::new(EventBody::new(&app, opened, heartbeat, RETRY, cut));
         return Ok(response);
     };
+    // What is answered passes through the router's layer; what is taken over does not.
+    cors::add_headers(&headers, response.headers_mut(), &app.config.cors_origins);
     let framing = if version == Version::HTTP_10 { Framing::Bare } else { Framing::Chunked };
     let wire = SseWire { heartbeat, framing };
     let mut head = response_head(&response, framing);

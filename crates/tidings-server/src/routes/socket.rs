@@ -113,7 +113,7 @@ fn refused(app: &App, refusal: &Refusal) -> SocketStart {
         500.. => (EndReason::Capacity, later, CloseCode::LATER),
         _ => (EndReason::EndedByAdmin, None, CloseCode::FORBIDDEN),
     };
-    SocketStart::Refused(Control::End { reason, after }, close)
+    SocketStart::Refused(Control::End { reason, after }, close, refusal.0.code)
 }
 
 fn response_head(accept: &AcceptKey) -> Vec<u8> {

@@ -1,7 +1,12 @@
-//! A stream of server-sent events as an HTTP/2 body: the session under the library's frames.
+//! A stream of server-sent events over HTTP/2: the session under the library's frames.
+//!
+//! The library asks a body for more only while the client has window. Deadlines and signals must hold all the same, so
+//! the session is driven by a task of its own, which hands what it has to the body through a slot for one piece. A
+//! client that takes nothing for `stream.write_timeout`, or not the last bytes of a stream that has ended, loses its
+//! connection: HTTP/2 has no way to take back a piece of one.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -10,50 +15,51 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame as BodyFrame};
 use tidings_core::feed::Frame;
-use tokio::time::Sleep;
+use tidings_protocol::control::Control;
+use tidings_protocol::{Cursor, EndReason, Retry};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::open::OpenedStream;
+use super::pump::{LAST_BYTES, LAST_WORD, id_of};
 use super::sse::{Framing, HeartbeatForm, SseWire};
 use crate::app::App;
 
-/// The body of a stream's response.
-pub struct EventBody {
-    app: Arc<App>,
-    stream: OpenedStream,
-    wire: SseWire,
-    opening: Option<Bytes>,
-    timer: Pin<Box<Sleep>>,
-    over: bool,
-}
+/// Comes with each request on an HTTP/2 connection: cancelled, it cuts the connection.
+#[derive(Debug, Clone, Default)]
+pub struct ConnectionCut(pub CancellationToken);
 
-impl std::fmt::Debug for EventBody {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EventBody").field("wire", &self.wire).finish_non_exhaustive()
-    }
+/// The body of a stream's response.
+#[derive(Debug)]
+pub struct EventBody {
+    pieces: mpsc::Receiver<Bytes>,
 }
 
 impl EventBody {
     /// The body of `stream`, which begins with how long a client is to wait before it comes back.
     #[must_use]
-    pub fn new(app: Arc<App>, stream: OpenedStream, heartbeat: HeartbeatForm, retry: Duration) -> Self {
+    pub fn new(
+        app: &Arc<App>,
+        stream: OpenedStream,
+        heartbeat: HeartbeatForm,
+        retry: Duration,
+        cut: ConnectionCut,
+    ) -> Self {
         let wire = SseWire { heartbeat, framing: Framing::Bare };
-        let timer = Box::pin(tokio::time::sleep(Duration::from_secs(3600)));
-        Self { app, stream, wire, opening: Some(wire.opening(retry)), timer, over: false }
-    }
-
-    /// Puts what waits into one frame of the body, up to a stream's share of bytes.
-    fn gather(&mut self, cx: &mut Context<'_>, now: Duration) -> Vec<u8> {
-        let mut gathered = Vec::new();
-        while !self.over && gathered.len() < self.app.stream_queue {
-            let Poll::Ready(mut frame) = self.stream.feed.poll(cx, now) else { break };
-            self.app.say_when(&mut frame);
-            self.stream.count(&frame);
-            match frame {
-                Frame::Over | Frame::Abort(_) => self.over = true,
-                frame => gathered.extend_from_slice(&self.wire.bytes(&frame)),
-            }
-        }
-        gathered
+        let (slot, pieces) = mpsc::channel(1);
+        let driver = Driver {
+            app: app.clone(),
+            stream,
+            wire,
+            waiting: wire.opening(retry).to_vec(),
+            last_id: None,
+            handed_id: None,
+            over: false,
+            end_by: None,
+            cut,
+        };
+        app.tasks.spawn(driver.run(slot));
+        Self { pieces }
     }
 }
 
@@ -62,28 +68,108 @@ impl Body for EventBody {
     type Error = Infallible;
 
     fn poll_frame(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<BodyFrame<Bytes>, Infallible>>> {
-        let this = self.get_mut();
-        if let Some(opening) = this.opening.take() {
-            return Poll::Ready(Some(Ok(BodyFrame::data(opening))));
+        self.pieces.poll_recv(cx).map(|piece| piece.map(|bytes| Ok(BodyFrame::data(bytes))))
+    }
+}
+
+/// Drives one stream until it ends.
+struct Driver {
+    app: Arc<App>,
+    stream: OpenedStream,
+    wire: SseWire,
+    waiting: Vec<u8>,
+    /// The id of the last frame that waits, and of the last that was handed over.
+    last_id: Option<Cursor>,
+    handed_id: Option<Cursor>,
+    over: bool,
+    /// When the last bytes must have been handed over.
+    end_by: Option<Duration>,
+    cut: ConnectionCut,
+}
+
+impl Driver {
+    async fn run(mut self, slot: mpsc::Sender<Bytes>) {
+        while !(self.over && self.waiting.is_empty()) {
+            let now = self.app.clocks.now();
+            if !self.waiting.is_empty() {
+                self.stream.feed.blocked(now);
+            }
+            let deadlines = [self.stream.feed.next_deadline(), self.end_by];
+            let deadline = deadlines.into_iter().flatten().min().unwrap_or(now + Duration::from_secs(3600));
+            let alarm = tokio::time::sleep_until(self.app.clocks.instant(deadline));
+            let (has_piece, goes_on) = (!self.waiting.is_empty(), !self.over);
+            tokio::select! {
+                biased;
+                () = slot.closed() => return,
+                place = slot.reserve(), if has_piece => {
+                    let Ok(place) = place else { return };
+                    place.send(std::mem::take(&mut self.waiting).into());
+                    self.handed_id = self.last_id;
+                    self.stream.feed.progress(now);
+                }
+                () = poll_fn(|cx| self.poll_gather(cx)), if goes_on => {}
+                () = alarm => self.on_deadline(deadline),
+            }
         }
-        loop {
-            let now = this.app.clocks.now();
-            let gathered = this.gather(cx, now);
-            if !gathered.is_empty() {
-                return Poll::Ready(Some(Ok(BodyFrame::data(gathered.into()))));
+    }
+
+    /// Takes frames until there are none or enough wait. Ready where there was one.
+    fn poll_gather(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let now = self.app.clocks.now();
+        let mut any = false;
+        while !self.over {
+            // Only an end does not wait for the client.
+            if self.waiting.len() >= self.app.stream_queue && !self.stream.feed.attend(cx, now) {
+                break;
             }
-            if this.over {
-                return Poll::Ready(None);
-            }
-            let Some(deadline) = this.stream.feed.next_deadline() else { return Poll::Pending };
-            this.timer.as_mut().reset(this.app.clocks.instant(deadline));
-            if this.timer.as_mut().poll(cx).is_pending() {
-                return Poll::Pending;
-            }
-            this.stream.feed.tick(this.app.clocks.now().max(deadline));
+            let Poll::Ready(frame) = self.stream.feed.poll(cx, now) else { break };
+            self.put(frame, now);
+            any = true;
         }
+        if any { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    fn put(&mut self, mut frame: Frame, now: Duration) {
+        self.app.say_when(&mut frame);
+        self.stream.count(&frame);
+        match &mut frame {
+            Frame::Abort(reason) => return self.cut(*reason),
+            Frame::Over => {
+                self.over = true;
+                return;
+            }
+            Frame::Control(control, id) => {
+                if let Control::End { reason, .. } = **control {
+                    let at_once = matches!(reason.retry(), Retry::Auth | Retry::Never);
+                    if at_once && !self.waiting.is_empty() {
+                        self.waiting.clear();
+                        *id = id.and(self.handed_id);
+                    }
+                    self.end_by = Some(now + if at_once { LAST_WORD } else { LAST_BYTES });
+                }
+            }
+            Frame::Event(_) | Frame::Backfill(_) | Frame::Heartbeat(_) => {}
+        }
+        self.waiting.extend_from_slice(&self.wire.bytes(&frame));
+        self.last_id = id_of(&frame).or(self.last_id);
+    }
+
+    fn on_deadline(&mut self, deadline: Duration) {
+        let now = self.app.clocks.now().max(deadline);
+        if self.end_by.is_some_and(|by| by <= now) {
+            self.cut(self.stream.end_reason());
+        } else {
+            self.stream.feed.tick(now);
+        }
+    }
+
+    fn cut(&mut self, reason: EndReason) {
+        self.stream.note_end(reason);
+        self.waiting.clear();
+        self.over = true;
+        self.cut.0.cancel();
     }
 }

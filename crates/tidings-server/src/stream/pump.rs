@@ -26,8 +26,8 @@ use super::outgoing::Outgoing;
 use crate::app::App;
 
 /// How long a client has to take the last bytes of a stream that it may no longer see, and of any other.
-const LAST_WORD: Duration = Duration::from_secs(1);
-const LAST_BYTES: Duration = Duration::from_secs(10);
+pub(super) const LAST_WORD: Duration = Duration::from_secs(1);
+pub(super) const LAST_BYTES: Duration = Duration::from_secs(10);
 
 /// Turns frames into bytes.
 pub trait Wire {
@@ -204,7 +204,7 @@ impl Pump {
 }
 
 /// The id that a client has once it has taken the frame.
-fn id_of(frame: &Frame) -> Option<Cursor> {
+pub(super) fn id_of(frame: &Frame) -> Option<Cursor> {
     match frame {
         Frame::Event(entry) => Some(entry.event().id),
         Frame::Control(_, id) => *id,

@@ -11,10 +11,10 @@ use std::time::Duration;
 use bytes::{Buf, Bytes, BytesMut};
 use tidings_core::feed::Frame;
 use tidings_core::session::Pulse;
-use tidings_protocol::EndReason;
 use tidings_protocol::control::Control;
 use tidings_protocol::socket;
 use tidings_protocol::ws::{CloseCode, ControlPayload, Decoder, Limits, Message, Role};
+use tidings_protocol::{EndReason, ErrorCode};
 use tokio::io::{AsyncWriteExt, ReadBuf};
 
 use super::io::StreamIo;
@@ -29,17 +29,23 @@ use crate::requests;
 pub enum SocketStart {
     /// A stream.
     Open(Box<OpenedStream>, HeartbeatForm),
-    /// A refusal: its `$end`, and the code to close with.
-    Refused(Control, CloseCode),
+    /// A refusal: its `$end`, the code to close with, and why in the words of the table.
+    Refused(Control, CloseCode, ErrorCode),
 }
 
 /// How long the client has to close from its side after a close frame (RFC 6455, 7.1.1).
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
 /// Completes a refused upgrade: `$end` and the close, and nothing else.
-pub async fn refuse<Io: StreamIo>(mut io: Io, head: Bytes, control: Control, code: CloseCode) {
+pub async fn refuse<Io: StreamIo>(
+    mut io: Io,
+    head: Bytes,
+    control: Control,
+    code: CloseCode,
+    why: ErrorCode,
+) {
     let end = Message::text(control_frame(&control, None)).encode();
-    let close = Message::close(code, "").encode();
+    let close = Message::close(code, why.name()).encode();
     // The client has gone where this fails; nobody is left to tell.
     let _ = io.write_all(&[head, end, close].concat()).await;
     crate::connection::linger(io).await;
