@@ -114,7 +114,7 @@ pub struct SocketTask<Io> {
     /// Read from the client and not decoded: what follows a request that is being carried out.
     unread: BytesMut,
     answering: Option<Answering>,
-    /// The last ping that is not answered: of several the last suffices (RFC 6455, 5.5.3).
+    /// A ping for whose answer there was no room: of several the last suffices (RFC 6455, 5.5.3).
     pong: Option<ControlPayload<'static>>,
     /// Whether the client has closed from its side.
     client_closed: bool,
@@ -150,6 +150,17 @@ impl<Io: StreamIo> SocketTask<Io> {
         self.pump.close(now, Message::close(code, "").encode(), reason);
     }
 
+    /// Whether what the client asks for may be answered in the queue.
+    fn has_room(&self) -> bool {
+        self.pump.outgoing.len() < self.pump.app.stream_queue
+    }
+
+    fn put_pong(&mut self) {
+        if let Some(payload) = self.pong.take() {
+            self.pump.outgoing.push(Message::Pong(payload).encode(), None);
+        }
+    }
+
     /// Decodes what was read, until a request is under way.
     fn decode(&mut self, now: Duration) {
         while self.answering.is_none() && !self.unread.is_empty() {
@@ -183,6 +194,9 @@ impl<Io: StreamIo> SocketTask<Io> {
                 self.answering = Some(Box::pin(request));
             }
             Message::Binary(_) => self.close(now, CloseCode::UNSUPPORTED_DATA, EndReason::ProtocolError),
+            Message::Ping(payload) if self.has_room() => {
+                self.pump.outgoing.push(Message::Pong(payload).encode(), None);
+            }
             Message::Ping(payload) => self.pong = Some(payload),
             Message::Pong(_) => self.wire.pong_by = None,
             Message::Close(_) => {
@@ -200,6 +214,7 @@ impl<Io: StreamIo> SocketTask<Io> {
                 let Poll::Ready(answer) = answering.as_mut().poll(cx) else { return Poll::Pending };
                 self.answering = None;
                 if self.pump.over().is_none() {
+                    self.put_pong();
                     self.pump.outgoing.push(Message::text(answer).encode(), None);
                 }
                 continue;
@@ -247,10 +262,8 @@ impl<Io: StreamIo> SocketTask<Io> {
             if let Poll::Ready(reason) = self.poll_client(cx, now) {
                 return Poll::Ready(self.pump.over().unwrap_or(reason));
             }
-            if let Some(payload) =
-                self.pong.take_if(|_| self.pump.outgoing.len() < self.pump.app.stream_queue)
-            {
-                self.pump.outgoing.push(Message::Pong(payload).encode(), None);
+            if self.has_room() {
+                self.put_pong();
             }
             let answered = self.pump.outgoing.len() > queued || self.client_closed;
             let ticked = self.poll_timer(cx, now);
