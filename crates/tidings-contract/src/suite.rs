@@ -1,6 +1,6 @@
 //! The contract of the ports, as tests that every adapter runs.
 //!
-//! Owns: what is asked of a Log, Store and Directory ([`Harness`], [`contract_tests!`](crate::contract_tests)) and of a
+//! Owns: what is asked of a Log, Store, Directory, Users and AuditLog ([`Harness`], [`contract_tests!`](crate::contract_tests)) and of a
 //! Tail ([`tail::TailHarness`], [`tail_tests!`](crate::tail_tests)). Leaves out: what one adapter promises beyond the
 //! ports. A test asserts only what the ports' documentation says; where that leaves freedom (when expired things are
 //! really dropped, whether a limit is hit just before or just after), the tests leave it too.
@@ -9,7 +9,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "everything below here is test code")]
 
+pub mod answers;
+pub mod audit;
 pub mod commits;
+pub mod cookie_sessions;
 pub mod cursors;
 pub mod directory;
 pub mod floor;
@@ -17,6 +20,7 @@ pub mod health;
 pub mod hold;
 pub mod idempotency;
 pub mod kit;
+pub mod listing;
 pub mod order;
 pub mod paging;
 pub mod reading;
@@ -24,13 +28,15 @@ pub mod records;
 pub mod retention;
 pub mod tail;
 pub mod terminal;
+pub mod users;
+pub mod webhooks;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_core::port::store::Policy;
-use tidings_core::port::{Commits, Directory, Log, Store};
+use tidings_core::port::{AuditLog, Commits, Directory, Log, Store, Users};
 use tidings_protocol::{Seq, TenantId};
 
 use crate::clock::TestClock;
@@ -56,7 +62,7 @@ impl std::fmt::Debug for Opening {
 /// node is open on it at a time.
 pub trait Harness: Send + Sync + 'static {
     /// A running node.
-    type Node: Log + Store + Directory;
+    type Node: Log + Store + Directory + Users + AuditLog;
     /// A copy of the durable state.
     type Backup: Send + Sync;
 
@@ -99,7 +105,7 @@ pub fn run(test: impl Future<Output = ()>) {
     runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), test).await.unwrap() });
 }
 
-/// Writes a `#[test]` for each test of the contract of Log, Store and Directory. The expression gives a fresh
+/// Writes a `#[test]` for each test of the contract of Log, Store, Directory, Users and AuditLog. The expression gives a fresh
 /// [`Harness`](crate::suite::Harness) and is evaluated for each test.
 #[macro_export]
 macro_rules! contract_tests {
@@ -121,6 +127,7 @@ macro_rules! contract_tests {
         $crate::contract_tests! { @group $harness, reading:
             exact_channels_prefixes_and_all,
             types_and_categories,
+            terminal_events_whatever_their_type,
             an_event_on_several_selected_channels_is_given_once,
             no_pattern_selects_nothing,
             names_are_compared_byte_by_byte,
@@ -192,6 +199,24 @@ macro_rules! contract_tests {
             records_belong_to_their_tenant,
             records_survive_a_restart,
         }
+        $crate::contract_tests! { @group $harness, listing:
+            records_are_listed_newest_first,
+            pages_follow_by_place,
+            tags_are_those_of_the_last_change,
+            lists_belong_to_their_tenant,
+            what_is_read_comes_with_the_head,
+            a_held_record_brings_its_tags,
+        }
+        $crate::contract_tests! { @group $harness, answers:
+            a_repeat_is_answered_as_the_first,
+            a_known_key_comes_before_the_decision,
+            a_key_belongs_to_its_scope_and_tenant,
+            any_known_key_is_enough,
+            a_refused_command_keeps_no_key,
+            an_answer_is_kept_for_a_day,
+            answers_count_to_the_quota,
+            racing_repeats_are_one_command,
+        }
         $crate::contract_tests! { @group $harness, hold:
             the_first_value_passes_at_once,
             the_latest_follows_at_the_windows_end,
@@ -212,6 +237,36 @@ macro_rules! contract_tests {
             a_taken_name_is_refused_until_its_key_is_revoked,
             revoking_twice_changes_nothing,
             a_key_needs_its_tenant,
+            a_service_key_gets_other_grants,
+            a_key_acts_as_a_user_of_its_tenant,
+        }
+        $crate::contract_tests! { @group $harness, webhooks:
+            secrets_are_listed_by_provider_until_removed,
+            a_secret_names_one_tenant,
+        }
+        $crate::contract_tests! { @group $harness, users:
+            users_are_found_by_id_and_email_and_listed,
+            an_id_and_an_email_are_taken_over_all_tenants,
+            a_new_password_ends_the_cookie_sessions,
+            a_disabled_user_is_signed_in_nowhere,
+            an_id_of_tokens_is_entered_as_disabled,
+        }
+        $crate::contract_tests! { @group $harness, cookie_sessions:
+            sessions_are_found_by_token_and_listed,
+            a_session_needs_its_user,
+            a_session_ends_with_its_time,
+            sessions_are_ended_one_or_all,
+            too_many_sessions_end_the_oldest,
+        }
+        $crate::contract_tests! { @group $harness, audit:
+            rows_read_as_they_were_written,
+            queries_narrow_by_each_of_their_parts,
+            pages_follow_by_number,
+            a_commands_rows_commit_with_it,
+            old_rows_are_removed,
+            an_age_of_zero_keeps_every_row,
+            abandoned_streams_are_closed_once,
+            an_abandoned_stream_outlives_the_row_of_its_opening,
         }
         $crate::contract_tests! { @group $harness, health:
             a_fresh_node_is_well,

@@ -3,24 +3,40 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use tidings_protocol::chunk::Chunk;
 use tidings_protocol::sse::{Block, FieldValue};
 use tidings_protocol::ws::Message;
 use tidings_protocol::{Cursor, Event, Seq, socket};
 
-/// An event with its encodings in the native view. Each wire's bytes are made by the first session that needs them.
+use crate::view::{View, ViewFrame};
+
+/// Most views of one event that are remembered.
+const VIEWS: usize = 16;
+
+/// An event's SSE blocks in a view, and how many they are.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// The blocks.
+    pub chunk: Chunk,
+    /// How many.
+    pub frames: usize,
+}
+
+/// An event with its encodings. Each wire's bytes are made by the first session that needs them.
 #[derive(Debug)]
 pub struct Entry {
     event: Event,
     sse: OnceLock<Chunk>,
     socket: OnceLock<Bytes>,
+    views: Mutex<Vec<(u32, Shown)>>,
 }
 
 impl Entry {
     /// Wraps a committed event.
     #[must_use]
     pub fn new(event: Event) -> Arc<Self> {
-        Arc::new(Self { event, sse: OnceLock::new(), socket: OnceLock::new() })
+        Arc::new(Self { event, sse: OnceLock::new(), socket: OnceLock::new(), views: Mutex::default() })
     }
 
     /// The event.
@@ -63,6 +79,34 @@ impl Entry {
             data: Some(&json),
         };
         Chunk::build(block.encoded_len(), |out| block.write(out))
+    }
+
+    /// The SSE blocks in a view, the id with the last.
+    pub fn sse_in(&self, view: &dyn View) -> Shown {
+        let Some(key) = view.key() else { return self.encode_view(&view.frames(&self.event)) };
+        let mut views = self.views.lock();
+        if let Some((_, shown)) = views.iter().find(|(known, _)| *known == key) {
+            return shown.clone();
+        }
+        let shown = self.encode_view(&view.frames(&self.event));
+        if views.len() < VIEWS {
+            views.push((key, shown.clone()));
+        }
+        shown
+    }
+
+    fn encode_view(&self, frames: &[ViewFrame]) -> Shown {
+        let id = self.event.id.to_string();
+        let size = frames.iter().map(|frame| frame.name.len() + frame.data.len() + 64).sum();
+        let chunk = Chunk::build(size, |out| {
+            for (index, frame) in frames.iter().enumerate() {
+                let is_last = index + 1 == frames.len();
+                let event = (!frame.name.is_empty()).then(|| FieldValue::valid_prefix(&frame.name));
+                let id = is_last.then(|| FieldValue::valid_prefix(&id));
+                Block { id, event, retry: None, data: Some(&frame.data) }.write(out);
+            }
+        });
+        Shown { chunk, frames: frames.len() }
     }
 
     /// The WebSocket frame with its id.

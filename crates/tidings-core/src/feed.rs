@@ -14,6 +14,7 @@ use tidings_protocol::{Cursor, EndReason};
 use crate::entry::Entry;
 use crate::hub::{Attach, Mailbox, Membership, Signal, TenantHub};
 use crate::pages::{Pages, SharedPage};
+use crate::port::directory::Right;
 use crate::session::{Input, Output, Pulse, Session};
 
 /// One thing for the wire.
@@ -147,6 +148,12 @@ impl Feed {
             match signal {
                 Signal::Unauthorize(lost) => {
                     self.settle(now);
+                    self.session.on_input(now, Input::Unauthorize(lost));
+                }
+                Signal::Grants(principal) => {
+                    self.settle(now);
+                    let mut lost = self.session.patterns();
+                    lost.retain(|pattern| !principal.may(Right::Subscribe, pattern));
                     self.session.on_input(now, Input::Unauthorize(lost));
                 }
                 Signal::Credential(at, left) => {

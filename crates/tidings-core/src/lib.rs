@@ -18,6 +18,7 @@ pub mod principal;
 pub mod queue;
 pub mod session;
 pub mod throttle;
+pub mod view;
 
 pub use entry::Entry;
 pub use feed::Feed;

@@ -2,20 +2,24 @@
 //!
 //! Each promise is a test in `tidings-contract`, which every adapter passes.
 
+pub mod audit;
 pub mod clock;
 pub mod directory;
 pub mod log;
 pub mod store;
 pub mod tail;
+pub mod users;
 
 use std::future::Future;
 use std::pin::Pin;
 
+pub use audit::AuditLog;
 pub use clock::Clock;
 pub use directory::Directory;
 pub use log::Log;
 pub use store::{Commits, Store};
 pub use tail::Tail;
+pub use users::Users;
 
 /// A future that a port returns. Ports are used behind `dyn`, off the hot path.
 pub type PortFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

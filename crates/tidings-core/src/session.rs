@@ -27,6 +27,7 @@
 //! - After the end nothing is put out.
 
 mod conflate;
+mod course;
 mod gaps;
 mod join;
 mod output;
@@ -45,6 +46,7 @@ use crate::entry::Entry;
 use crate::pages::Page;
 use crate::port::log::{Query, Selection};
 
+pub use course::{Course, Ending};
 pub use join::{ChangeResult, Join, JoinAt};
 pub use output::{Output, Pulse};
 pub use subscriptions::Subscriptions;
@@ -102,6 +104,8 @@ pub enum Start {
     Head,
     /// After a cursor that the log knows.
     Resume(Cursor),
+    /// After the cursor of a state that the client was not given yet: it is told in [`Course::state`].
+    After(Cursor),
     /// With the oldest retained event; the floor's cursor.
     Oldest(Cursor),
     /// The client gave a cursor that the log does not know.
@@ -123,6 +127,8 @@ pub struct Opening {
     pub head: Cursor,
     /// How long its credential is good for.
     pub expires: Option<(Timestamp, Duration)>,
+    /// What it begins and ends with of its own accord.
+    pub course: Course,
 }
 
 /// What happens to a session.
@@ -199,6 +205,7 @@ pub struct Session {
     joining: Option<Box<Joining>>,
     out: VecDeque<Queued>,
     timing: Timing,
+    ending: Ending,
     /// The answer to the last change, for the transport or the one who asked.
     changed: Option<Box<ChangeResult>>,
 }
@@ -209,6 +216,7 @@ impl Session {
     pub fn open(now: Duration, config: Arc<SessionConfig>, opening: Opening) -> Self {
         let (position, resumed, forgives_gaps) = match opening.start {
             Start::Resume(cursor) => (cursor, true, false),
+            Start::After(cursor) => (cursor, false, false),
             Start::Oldest(floor) => (floor, false, true),
             Start::Head | Start::Unknown => (opening.head, false, false),
         };
@@ -226,6 +234,7 @@ impl Session {
             joining: None,
             out: VecDeque::new(),
             timing,
+            ending: opening.course.ending,
             changed: None,
         };
         let channels = opening.patterns;
@@ -241,6 +250,7 @@ impl Session {
             let reset = Reset { reason: ResetReason::Unknown, channels, through: Some(opening.head) };
             session.control(Control::Reset(reset), true);
         }
+        session.out.extend(opening.course.state.into_iter().map(Queued::Event));
         session.attach();
         session
     }
@@ -312,6 +322,7 @@ impl Session {
     /// Takes in what happened.
     pub fn on_input(&mut self, now: Duration, input: Input) {
         if self.phase == Phase::Ended {
+            self.after_end(input);
             return;
         }
         match input {
@@ -319,8 +330,12 @@ impl Session {
             Input::Given { entries, through, attached } if self.phase == Phase::Attaching => {
                 self.forgives_gaps = false;
                 self.process(&entries, through);
+                if self.phase == Phase::Ended {
+                    return;
+                }
                 if attached {
                     self.phase = Phase::Live;
+                    self.conclude();
                 } else {
                     self.attach();
                 }
@@ -375,7 +390,9 @@ impl Session {
                 self.note_trimmed(page);
                 self.forgives_gaps = false;
                 self.process(&page.entries, page.scanned_to);
-                self.attach();
+                if self.phase != Phase::Ended {
+                    self.attach();
+                }
             }
             Phase::Joining => self.on_joining_page(page),
             Phase::Attaching | Phase::Live | Phase::Ended => {}
@@ -404,12 +421,24 @@ impl Session {
             .filter(|entry| entry.seq() > self.scanned.seq)
             .filter(|entry| self.subscriptions.want(entry.event()) && self.filter.selects(entry.event()))
             .collect();
+        let (mut wanted, ends) = self.until_end(wanted);
+        // Events may have come into the mailbox after `through` was looked at; after an end none are looked at.
+        let last = if ends { wanted.last().copied() } else { entries.last() };
+        let through = match last {
+            Some(last) if ends => last.event().id,
+            Some(last) => through.max(last.event().id),
+            None => through,
+        };
+        if self.filter.terminal {
+            wanted.retain(|entry| self.filter.names(entry.event()));
+        }
         self.put_events(&wanted, Queued::Event);
-        // Events may have come into the mailbox after `through` was looked at.
-        let through = entries.last().map_or(through, |entry| through.max(entry.event().id));
         if through.seq > self.scanned.seq {
             self.scanned = through;
             self.out.push_back(Queued::Advance(through));
+        }
+        if ends {
+            self.finish();
         }
     }
 

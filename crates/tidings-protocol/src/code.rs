@@ -142,6 +142,7 @@ error_codes! {
     IdempotencyKeyRepeated "idempotency_key_repeated" 400 "One publish names the same idempotency key twice on a channel.";
     TooManyChannels "too_many_channels" 400 "The session, ticket or request names more channels than allowed.";
     Unauthenticated "unauthenticated" 401 "A valid credential is needed.";
+    InvalidLogin "invalid_login" 401 "The email or the password is wrong, or the user may not sign in.";
     TicketSpent "ticket_spent" 401 "The ticket was used, has expired or is void; ask for a new one.";
     Expired "expired" 401 "The credential's time was over while the poll waited.";
     SignedOut "signed_out" 401 "The session was signed out while the poll waited.";
@@ -155,9 +156,14 @@ error_codes! {
     MethodNotAllowed "method_not_allowed" 405 "The address does not take this method.";
     RequestTimeout "request_timeout" 408 "The request took too long to arrive.";
     ChannelEnded "channel_ended" 409 "A terminal event has ended the channel; nothing follows on it.";
+    IllegalTransition "illegal_transition" 409 "The record's state does not allow this; the answer has it as it is.";
+    VersionConflict "version_conflict" 409 "The record has changed since the version named; the answer has it as it is.";
+    AlreadyExists "already_exists" 409 "There is a record with this id already.";
     IdempotencyConflict "idempotency_conflict" 409 "The idempotency key was used before with another body.";
+    PreconditionFailed "precondition_failed" 412 "The record is not at the version of `If-Match`; the answer has it as it is.";
     BodyTooLarge "body_too_large" 413 "The body, or one event's data, is larger than allowed.";
     UriTooLong "uri_too_long" 414 "The request target is longer than 8 KiB; name channels by POST or add them live.";
+    UnsupportedEncoding "unsupported_encoding" 415 "The body is compressed; send it as it is.";
     UpgradeRequired "upgrade_required" 426 "This address speaks WebSocket version 13.";
     RateLimited "rate_limited" 429 "Too many requests; try again after the time named.";
     TooManyStreams "too_many_streams" 429 "The user or key has as many streams open as it may have.";

@@ -11,12 +11,21 @@ pub struct Filter {
     pub types: Box<[EventType]>,
     /// Categories wanted; empty means all, also events without a category.
     pub categories: Box<[Category]>,
+    /// Whether terminal events are wanted whatever their type and category: a stream that ends with its channel needs
+    /// to see them.
+    pub terminal: bool,
 }
 
 impl Filter {
     /// Whether the event is wanted.
     #[must_use]
     pub fn selects(&self, event: &Event) -> bool {
+        self.terminal && event.terminal || self.names(event)
+    }
+
+    /// Whether the event's own type and category are wanted.
+    #[must_use]
+    pub fn names(&self, event: &Event) -> bool {
         (self.types.is_empty() || self.types.contains(&event.kind))
             && (self.categories.is_empty()
                 || event.category.as_ref().is_some_and(|category| self.categories.contains(category)))

@@ -1,10 +1,13 @@
 //! Refusals: a stable code, a sentence that says what to do, and where in the request the fault lies.
 
+use serde::Serialize;
+use serde_json::value::RawValue;
+
 use crate::code::ErrorCode;
 
 /// Why a request is refused. On HTTP it becomes `application/problem+json` (RFC 9457), on a WebSocket the `error` of
 /// the answer with the request's `ref`.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("{detail}")]
 pub struct Problem {
     /// The stable code; it determines the HTTP status.
@@ -15,6 +18,33 @@ pub struct Problem {
     pub at: Option<String>,
     /// Seconds after which trying again makes sense (`Retry-After`).
     pub retry_after: Option<u32>,
+    /// The record as it is, where the request was made from an earlier state of it (`current`).
+    pub current: Option<Box<RawValue>>,
+}
+
+impl PartialEq for Problem {
+    fn eq(&self, other: &Self) -> bool {
+        let text = |current: &Option<Box<RawValue>>| current.as_ref().map(|raw| raw.get().to_owned());
+        (self.code, &self.detail, &self.at, self.retry_after)
+            == (other.code, &other.detail, &other.at, other.retry_after)
+            && text(&self.current) == text(&other.current)
+    }
+}
+
+impl Eq for Problem {}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'static str,
+    status: u16,
+    code: &'static str,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    current: Option<&'a RawValue>,
 }
 
 impl Problem {
@@ -26,7 +56,7 @@ impl Problem {
 
     /// A refusal with a sentence of its own.
     pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), at: None, retry_after: None }
+        Self { code, detail: detail.into(), at: None, retry_after: None, current: None }
     }
 
     /// The same, naming the member or parameter at fault.
@@ -41,19 +71,25 @@ impl Problem {
         Self { retry_after: Some(seconds), ..self }
     }
 
-    /// The JSON body: `{"type","title","status","code","detail","at"?}`.
+    /// The same, with the record as it is: JSON.
+    #[must_use]
+    pub fn current(self, record: Box<RawValue>) -> Self {
+        Self { current: Some(record), ..self }
+    }
+
+    /// The JSON body: `{"type","title","status","code","detail","at"?,"current"?}`.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let mut body = serde_json::json!({
-            "type": "about:blank",
-            "title": self.code.meaning(),
-            "status": self.code.status(),
-            "code": self.code.name(),
-            "detail": self.detail,
-        });
-        if let Some(at) = &self.at {
-            body["at"] = at.as_str().into();
-        }
-        body.to_string()
+        let shown = Shown {
+            kind: "about:blank",
+            title: self.code.meaning(),
+            status: self.code.status(),
+            code: self.code.name(),
+            detail: &self.detail,
+            at: self.at.as_deref(),
+            current: self.current.as_deref(),
+        };
+        // Texts and a number: nothing that cannot be written.
+        serde_json::to_string(&shown).unwrap_or_default()
     }
 }

@@ -1,7 +1,7 @@
 //! What one command does inside the transaction.
 //!
-//! Owns: the decision, the checks in their order (idempotency keys, ended channels, quota) and the writes. Leaves out:
-//! undoing a refused command (`group`).
+//! Owns: the decision, the checks in their order (a decision's own idempotency keys before it is asked; then the events'
+//! keys, ended channels, quota) and the writes. Leaves out: undoing a refused command (`group`).
 //!
 //! Invariants: settled values come before the command's own events, held ones that pass come after them; every record
 //! that the command writes is given the head at its end.
@@ -9,7 +9,9 @@
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use tidings_core::port::store::{Action, Changes, Command, Hold, Outcome, Receipt, RecordKey, RecordWrite};
+use tidings_core::port::store::{
+    Action, Changes, Command, Hold, IdempotencyKey, Outcome, Receipt, RecordKey, RecordWrite,
+};
 use tidings_core::throttle::Offer;
 use tidings_protocol::problem::Problem;
 use tidings_protocol::publish::Fingerprint;
@@ -21,7 +23,7 @@ use crate::group::Transaction;
 use crate::held::Held;
 use crate::keys::{self, KeyCounts};
 use crate::stages::{self, StageKey};
-use crate::{records, row};
+use crate::{answers, audit, records, row};
 
 /// What the checks found out about one event.
 #[derive(Debug, Clone, Copy)]
@@ -33,23 +35,32 @@ enum Verdict {
 /// Carries out a command.
 pub(crate) fn carry_out(transaction: &mut Transaction<'_>, command: Command) -> Step<Outcome> {
     let tenant = transaction.enter(&command.tenant)?;
-    let changes = match command.action {
-        Action::Publish(events) => Changes { events, ..Changes::default() },
-        Action::Decide { reads, decide } => {
+    match command.action {
+        Action::Publish(events) => apply(transaction, tenant, Changes { events, ..Changes::default() }, &[]),
+        Action::Decide { reads, decide, idempotency } => {
+            if let Some(known) = answers::replay(transaction.connection, tenant, &idempotency)? {
+                return Ok(known);
+            }
             let records = reads
                 .iter()
                 .map(|key: &RecordKey| records::get(transaction.connection, tenant, key))
                 .collect::<rusqlite::Result<Vec<_>>>()?;
-            catch_unwind(AssertUnwindSafe(|| decide(&records))).map_err(|_| {
+            let changes = catch_unwind(AssertUnwindSafe(|| decide(&records))).map_err(|_| {
                 tracing::error!("a decision panicked; the command is refused");
                 Stop::from(Problem::of(ErrorCode::Internal))
-            })??
+            })??;
+            apply(transaction, tenant, changes, &idempotency)
         }
-    };
-    apply(transaction, tenant, changes)
+    }
 }
 
-fn apply(transaction: &mut Transaction<'_>, tenant: i64, changes: Changes) -> Step<Outcome> {
+/// `keys` are the command's own; all of them are new.
+fn apply(
+    transaction: &mut Transaction<'_>,
+    tenant: i64,
+    changes: Changes,
+    keys: &[IdempotencyKey],
+) -> Step<Outcome> {
     let mut writes = Vec::new();
     for stage in changes.settle {
         let key = (tenant, stage);
@@ -58,7 +69,8 @@ fn apply(transaction: &mut Transaction<'_>, tenant: i64, changes: Changes) -> St
     }
     let verdicts = check_keys(transaction, tenant, &changes.events)?;
     check_ended(transaction, tenant, &changes.events, &changes.hold, &verdicts)?;
-    count_keys(transaction, tenant, &verdicts)?;
+    let fresh = verdicts.iter().filter(|verdict| matches!(verdict, Verdict::New(Some(_)))).count();
+    count_keys(transaction, tenant, (fresh + keys.len()) as u64)?;
     writes.extend(changes.records);
     let mut receipts = Vec::with_capacity(verdicts.len());
     for (draft, verdict) in changes.events.into_iter().zip(verdicts) {
@@ -74,7 +86,14 @@ fn apply(transaction: &mut Transaction<'_>, tenant: i64, changes: Changes) -> St
     }
     let head = transaction.ledger(tenant)?.cursor();
     write_records(transaction, tenant, &writes, head)?;
-    Ok(Outcome { receipts, head })
+    for row in &changes.audit {
+        transaction.wrote = true;
+        audit::insert(transaction.connection, row)?;
+    }
+    let outcome = Outcome { receipts, head, answer: changes.answer, replayed: false };
+    transaction.wrote |= !keys.is_empty();
+    answers::keep(transaction.connection, tenant, keys, &outcome, transaction.now)?;
+    Ok(outcome)
 }
 
 fn write_records(
@@ -148,8 +167,7 @@ fn is_ended(transaction: &mut Transaction<'_>, tenant: i64, name: &ChannelName) 
 }
 
 /// Refuses what is over the quota; counts what is not.
-fn count_keys(transaction: &mut Transaction<'_>, tenant: i64, verdicts: &[Verdict]) -> Step<()> {
-    let wanted = verdicts.iter().filter(|verdict| matches!(verdict, Verdict::New(Some(_)))).count() as u64;
+fn count_keys(transaction: &mut Transaction<'_>, tenant: i64, wanted: u64) -> Step<()> {
     let (connection, now, quota) =
         (transaction.connection, transaction.now, transaction.policy.idempotency_keys);
     if wanted == 0 || quota == 0 {

@@ -19,7 +19,7 @@ const READER_CACHE: i64 = 4 << 10;
 /// How long another program may keep the file locked, a backup tool for instance.
 const BUSY: Duration = Duration::from_secs(5);
 /// Statements kept prepared: more than there are.
-const STATEMENTS: usize = 96;
+const STATEMENTS: usize = 160;
 
 /// Opens the writing connection; nothing is written to the file yet. Pages are not mapped: an I/O error shall be an
 /// error, not a signal.

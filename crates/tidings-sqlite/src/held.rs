@@ -33,6 +33,9 @@ struct RecordText {
     id: String,
     /// None deletes.
     body: Option<String>,
+    /// None in what version 1 of the file has written.
+    #[serde(default)]
+    tags: Vec<String>,
 }
 
 impl Held {
@@ -84,17 +87,17 @@ where
 
 impl RecordText {
     fn of(write: &RecordWrite) -> Self {
-        let (key, body) = match write {
-            RecordWrite::Put { key, body } => (key, Some(body.clone())),
-            RecordWrite::Delete(key) => (key, None),
+        let (key, body, tags) = match write {
+            RecordWrite::Put { key, body, tags } => (key, Some(body.clone()), tags.clone()),
+            RecordWrite::Delete(key) => (key, None, Vec::new()),
         };
-        Self { kind: key.kind.clone(), id: key.id.clone(), body }
+        Self { kind: key.kind.clone(), id: key.id.clone(), body, tags }
     }
 
     fn into_write(self) -> RecordWrite {
         let key = RecordKey { kind: self.kind, id: self.id };
         match self.body {
-            Some(body) => RecordWrite::Put { key, body },
+            Some(body) => RecordWrite::Put { key, body, tags: self.tags },
             None => RecordWrite::Delete(key),
         }
     }
@@ -110,8 +113,10 @@ mod tests {
             "mutationId":"m","terminal":true,"data":{"x":[1,2.50]}}"#;
         let event = tidings_protocol::publish::parse_publish(body).unwrap().remove(0);
         let key = RecordKey { kind: "run".into(), id: "7".into() };
-        let records =
-            vec![RecordWrite::Put { key: key.clone(), body: "{\"a\": 1}".into() }, RecordWrite::Delete(key)];
+        let records = vec![
+            RecordWrite::Put { key: key.clone(), body: "{\"a\": 1}".into(), tags: vec!["t:1".into()] },
+            RecordWrite::Delete(key),
+        ];
         let held = Held { event, records };
         let back = Held::decode(&held.encode().unwrap()).unwrap();
         assert_eq!(back.event.fingerprint(), held.event.fingerprint());

@@ -1,4 +1,4 @@
-//! Log, Store and Directory in one SQLite file: the default storage.
+//! Log, Store, Directory, Users and AuditLog in one SQLite file: the default storage.
 //!
 //! Owns: the file's shape and its migrations, the one writer with its group commit, the pool of readers, retention,
 //! idempotency, held values, and the lineages by which a lost tail is recognised. Leaves out: who may do what, and
@@ -8,15 +8,20 @@
 //! no statement's cost depends on how many events are stored; every queue and cache has a limit.
 //!
 //! Reading order: [`store`] (the face), `options`, `open` with `start` (what a start does), `writer` (the thread),
-//! `group` (one transaction), `append` (one command's events) with `keys`, `channels`, `records` and `stages`;
-//! `retention` with `sweep`, `floor` and `remove`; `readers`, `page`, `merge` and `marks` (reading); `directory`.
+//! `group` (one transaction), `append` (one command's events) with `keys`, `answers`, `channels`, `records` and `stages`;
+//! `retention` with `sweep`, `floor` and `remove`; `readers`, `page`, `merge` and `marks` (reading); `change` (what is no
+//! command) with `directory`, `webhooks`, `users`, `cookie_sessions` and `audit`.
 
 #![warn(missing_docs)]
 
+mod answers;
 mod append;
+mod audit;
 mod cache;
+mod change;
 mod channels;
 mod connection;
+mod cookie_sessions;
 mod directory;
 mod error;
 mod floor;
@@ -44,6 +49,8 @@ pub mod store;
 mod sweep;
 mod tenants;
 mod trim;
+mod users;
+mod webhooks;
 mod writer;
 
 #[cfg(test)]

@@ -11,7 +11,10 @@ use crate::connection::APPLICATION_ID;
 use crate::error::{OpenError, opening};
 
 /// The migrations, in order: the first makes version 1 of an empty file.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_initial.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001_initial.sql"),
+    include_str!("../migrations/0002_users_audit_answers.sql"),
+];
 
 /// The newest version that this program knows.
 pub(crate) const fn newest() -> i64 {

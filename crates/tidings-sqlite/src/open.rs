@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
-use crate::connection;
 use crate::error::{OpenError, opening};
 use crate::lock::lock_file;
 use crate::migrate::{migrate, recognise};
@@ -16,6 +15,7 @@ use crate::readers::Readers;
 use crate::start::begin_run;
 use crate::store::{Shared, SqliteStore};
 use crate::writer::Writer;
+use crate::{audit, connection};
 
 /// 3.51.3: the first without the WAL-reset bug.
 const OLDEST_LIBRARY: i32 = 3_051_003;
@@ -29,8 +29,9 @@ pub(crate) fn open(path: &Path, options: Options) -> Result<Arc<SqliteStore>, Op
     keep_names(path).map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
     let mut connection = open_file(path, options.durability)?;
     let tenants = begin_run(&mut connection, options.clock.now()).map_err(|source| opening(path, source))?;
+    let found_alive = audit::last_sign_of_life(&connection).map_err(|source| opening(path, source))?;
     let readers = Readers::open(path, options.readers, options.read_queue)?;
-    let shared = Arc::new(Shared::new(options, tenants));
+    let shared = Arc::new(Shared::new(options, tenants, found_alive));
     let mut writer = Writer::new(connection, Arc::clone(&shared));
     writer
         .release_held()

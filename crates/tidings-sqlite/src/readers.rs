@@ -66,6 +66,12 @@ impl Readers {
         }
     }
 
+    /// Whether reads are accepted.
+    pub(crate) fn health(&self) -> Result<(), StorageError> {
+        let jobs = self.queue.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        if jobs.1 { Err(closed()) } else { Ok(()) }
+    }
+
     /// Accepts nothing more, finishes what waits, and joins the threads.
     pub(crate) fn close(&self) {
         self.queue.jobs.lock().unwrap_or_else(PoisonError::into_inner).1 = true;
@@ -77,11 +83,15 @@ impl Readers {
     }
 }
 
+fn closed() -> StorageError {
+    StorageError::Unavailable("the store is being closed".into())
+}
+
 impl Queue {
     fn push(&self, job: Job) -> Result<(), StorageError> {
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         if jobs.1 {
-            return Err(StorageError::Unavailable("the store is being closed".into()));
+            return Err(closed());
         }
         if jobs.0.len() >= self.limit {
             return Err(StorageError::Unavailable("too much waits to be read".into()));

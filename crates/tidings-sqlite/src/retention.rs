@@ -15,7 +15,7 @@ use tidings_protocol::ChannelName;
 use crate::error::{Step, Stop};
 use crate::group::Transaction;
 use crate::inbox::Done;
-use crate::{floor, keys, sweep, trim};
+use crate::{answers, audit, cookie_sessions, floor, keys, sweep, trim};
 
 /// Rows of one slice.
 pub(crate) const SLICE: usize = 500;
@@ -36,10 +36,34 @@ enum Work {
     Marks(i64),
     /// Up to so many channels after a row: over their limit, free again, or empty.
     Sweep { after: i64, left: usize },
-    /// Keys that may be forgotten.
-    Stubs,
+    /// What is kept for a time that is over.
+    Expired(Expired),
     /// Everything before this is done.
     Answer(Done),
+}
+
+/// Rows that go by their time alone.
+#[derive(Debug, Clone, Copy)]
+enum Expired {
+    Stubs,
+    Answers,
+    CookieSessions,
+    AuditRows,
+}
+
+impl Expired {
+    const ALL: [Self; 4] = [Self::Stubs, Self::Answers, Self::CookieSessions, Self::AuditRows];
+
+    /// Removes up to `limit`; answers how many.
+    fn forget(self, transaction: &Transaction<'_>, limit: usize) -> rusqlite::Result<usize> {
+        let (connection, now) = (transaction.connection, transaction.now);
+        match self {
+            Self::Stubs => keys::forget_stubs(connection, now, limit),
+            Self::Answers => answers::forget(connection, now, limit),
+            Self::CookieSessions => cookie_sessions::forget(connection, now, limit),
+            Self::AuditRows => audit::forget(connection, transaction.policy, now, limit),
+        }
+    }
 }
 
 /// The list of removal work.
@@ -81,7 +105,7 @@ impl Retention {
         let turn: Vec<i64> =
             tenants.iter().copied().filter(|row| *row > self.tenant_after).take(TENANTS).collect();
         self.tenant_after = if turn.len() < TENANTS { 0 } else { turn.last().copied().unwrap_or(0) };
-        self.work.push_back(Work::Stubs);
+        self.work.extend(Expired::ALL.map(Work::Expired));
         self.work.extend(turn.iter().map(|row| Work::Marks(*row)));
         self.work.extend(turn.iter().map(|row| Work::Prefix(*row)));
         self.work.push_back(Work::Sweep { after: self.channel_after, left: CHANNELS });
@@ -95,7 +119,7 @@ impl Retention {
         for row in tenants {
             self.work.extend([Work::Marks(*row), Work::Prefix(*row)]);
         }
-        self.work.push_back(Work::Stubs);
+        self.work.extend(Expired::ALL.map(Work::Expired));
         self.work.push_back(Work::Answer(answer));
     }
 
@@ -160,9 +184,9 @@ fn carry_out(transaction: &mut Transaction<'_>, work: Work, left: usize) -> Step
             retention.sweeping = false;
             Ok((swept.rows, None))
         }
-        Work::Stubs => {
-            let forgotten = keys::forget_stubs(transaction.connection, transaction.now, left)?;
-            Ok((forgotten, (forgotten == left).then_some(Work::Stubs)))
+        Work::Expired(expired) => {
+            let forgotten = expired.forget(transaction, left)?;
+            Ok((forgotten, (forgotten == left).then_some(Work::Expired(expired))))
         }
         Work::Answer(_) => Err(Stop::Fail("an answer is no work".to_owned())),
     }

@@ -83,7 +83,11 @@ fn required<'a>(row: &'a Row<'_>, column: usize) -> Result<&'a str> {
     Ok(text(row, column)?.unwrap_or_default())
 }
 
-fn damaged(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
+/// What stands in the file is not what we wrote.
+pub(crate) fn damaged(
+    column: usize,
+    error: impl std::error::Error + Send + Sync + 'static,
+) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
 }
 
@@ -103,9 +107,9 @@ pub(crate) fn takes_in(pattern: &Pattern, name: &str) -> bool {
     }
 }
 
-/// Whether the row's type and category are wanted.
+/// Whether the row's event is wanted: what [`Filter::selects`] says of it.
 pub(crate) fn is_wanted(row: &Row<'_>, filter: &Filter) -> Result<bool> {
-    if filter.is_open() {
+    if filter.is_open() || filter.terminal && row.get(11)? {
         return Ok(true);
     }
     let kind = required(row, 5)?;

@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
 use tidings_core::port::log::{Bounds, LogPage, Query, Resolution};
-use tidings_core::port::store::{Command, Outcome, Record, RecordKey, Refused};
+use tidings_core::port::store::{Command, Outcome, RecordKey, RecordPage, RecordQuery, RecordRead, Refused};
 use tidings_core::port::{Log, PortFuture, StorageError, Store};
+use tidings_protocol::time::Timestamp;
 use tidings_protocol::{Cursor, TenantId};
 use tokio::sync::oneshot;
 
@@ -26,13 +27,15 @@ pub(crate) struct Shared {
     pub(crate) options: Options,
     pub(crate) tenants: Tenants,
     pub(crate) inbox: Inbox,
+    /// The last sign of life that the start found in the file.
+    pub(crate) found_alive: Timestamp,
     failed: OnceLock<String>,
 }
 
 impl Shared {
-    pub(crate) fn new(options: Options, tenants: Tenants) -> Self {
+    pub(crate) fn new(options: Options, tenants: Tenants, found_alive: Timestamp) -> Self {
         let inbox = Inbox::new(options.write_queue);
-        Self { options, tenants, inbox, failed: OnceLock::new() }
+        Self { options, tenants, inbox, found_alive, failed: OnceLock::new() }
     }
 
     pub(crate) fn health(&self) -> Result<(), StorageError> {
@@ -49,7 +52,7 @@ impl Shared {
     }
 }
 
-/// Log, Store and Directory in one SQLite file.
+/// Log, Store, Directory, Users and AuditLog in one SQLite file.
 ///
 /// One thread writes; [`Options::readers`] threads read. Futures may be dropped: a command that was accepted is carried
 /// out all the same.
@@ -190,10 +193,21 @@ impl Store for SqliteStore {
         &'a self,
         tenant: &'a TenantId,
         key: &'a RecordKey,
-    ) -> PortFuture<'a, Result<Option<Record>, StorageError>> {
+    ) -> PortFuture<'a, Result<RecordRead, StorageError>> {
         Box::pin(async move {
             let (tenant, key) = (self.tenant(tenant)?, key.clone());
-            self.readers.read(move |connection| records::get(connection, tenant.row, &key)).await
+            self.readers.read(move |connection| records::read(connection, &tenant, &key)).await
+        })
+    }
+
+    fn records<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        query: &'a RecordQuery,
+    ) -> PortFuture<'a, Result<RecordPage, StorageError>> {
+        Box::pin(async move {
+            let (tenant, query) = (self.tenant(tenant)?, query.clone());
+            self.readers.read(move |connection| records::list(connection, &tenant, &query)).await
         })
     }
 

@@ -1,4 +1,4 @@
-//! The contract of Log, Store and Directory, on a file in a directory of its own.
+//! The contract of Log, Store, Directory, Users and AuditLog, on a file in a directory of its own.
 
 #![allow(clippy::unwrap_used, reason = "a test may end by it")]
 

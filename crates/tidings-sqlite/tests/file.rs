@@ -18,7 +18,7 @@ async fn an_empty_file_is_brought_to_the_newest_version() {
     let store = bench.open();
     publish(&store, vec![draft("a")]).await.unwrap();
     store.close();
-    assert_eq!(bench.number("PRAGMA user_version"), 1);
+    assert_eq!(bench.number("PRAGMA user_version"), 2);
     assert_eq!(bench.number("PRAGMA application_id"), 0x5444_4E47);
     assert_eq!(bench.number("SELECT count(*) FROM events"), 1);
     let check: String = bench.raw().query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
@@ -32,10 +32,10 @@ fn a_newer_file_is_refused_and_left_alone() {
     bench.raw().execute_batch("PRAGMA user_version = 99").unwrap();
     let before = std::fs::read(bench.path()).unwrap();
     let refused = bench.try_open().unwrap_err();
-    assert!(matches!(refused, OpenError::Newer { found: 99, known: 1, .. }), "{refused:?}");
+    assert!(matches!(refused, OpenError::Newer { found: 99, known: 2, .. }), "{refused:?}");
     assert!(refused.to_string().contains("newer release"), "{refused}");
     assert_eq!(std::fs::read(bench.path()).unwrap(), before);
-    bench.raw().execute_batch("PRAGMA user_version = 1").unwrap();
+    bench.raw().execute_batch("PRAGMA user_version = 2").unwrap();
     bench.open().close();
 }
 

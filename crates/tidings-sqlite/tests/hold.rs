@@ -25,7 +25,7 @@ async fn a_held_value_waits_one_window_at_most_whatever_the_clock_shows() {
         };
         let changes = Changes { hold: vec![hold], ..Changes::default() };
         let decide = Box::new(move |_: &[_]| Ok(changes.clone()));
-        let action = Action::Decide { reads: Vec::new(), decide };
+        let action = Action::Decide { reads: Vec::new(), decide, idempotency: Vec::new() };
         store.submit(Command { tenant: default(), action }).await.unwrap();
     }
     grown.wait_for(|events| *events == 2).await.unwrap();

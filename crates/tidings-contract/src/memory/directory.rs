@@ -2,7 +2,7 @@
 
 use std::collections::btree_map::Entry;
 
-use tidings_core::port::directory::{ApiKey, DirectoryError, KeyHash, Tenant};
+use tidings_core::port::directory::{ApiKey, DirectoryError, Grant, KeyHash, Tenant, WebhookSecret};
 use tidings_core::port::{Directory, PortFuture, Store};
 use tidings_protocol::TenantId;
 
@@ -11,17 +11,22 @@ use super::store::MemoryStore;
 use super::tenant::TenantState;
 
 impl MemoryStore {
-    fn with_contents<T>(
+    /// Looks at what is stored, or changes it.
+    pub(super) fn with_contents<T>(
         &self,
         work: impl FnOnce(&mut Contents) -> Result<T, DirectoryError>,
     ) -> Result<T, DirectoryError> {
-        self.health()?;
+        Store::health(self)?;
         work(&mut self.disk.lock().contents)
     }
 
     fn insert_key(&self, key: &ApiKey, hash: KeyHash) -> Result<(), DirectoryError> {
         self.with_contents(|contents| {
             if !contents.tenants.contains_key(&key.tenant) {
+                return Err(DirectoryError::Missing);
+            }
+            let of_tenant = |id| contents.users.find(id).is_some_and(|user| user.tenant == key.tenant);
+            if key.user.as_ref().is_some_and(|id| !of_tenant(id)) {
                 return Err(DirectoryError::Missing);
             }
             let clashes = |(other_hash, other): &(KeyHash, ApiKey)| {
@@ -44,6 +49,33 @@ impl MemoryStore {
             let key = keys.find(|key| key.id == id).ok_or(DirectoryError::Missing)?;
             key.revoked_at.get_or_insert(now);
             Ok(key.clone())
+        })
+    }
+
+    fn grant(&self, id: &str, grants: &[Grant]) -> Result<ApiKey, DirectoryError> {
+        self.with_contents(|contents| {
+            let mut keys = contents.api_keys.iter_mut().map(|(_, key)| key);
+            let found = keys.find(|key| key.id == id && key.revoked_at.is_none() && key.user.is_none());
+            let key = found.ok_or(DirectoryError::Missing)?;
+            key.grants = grants.to_vec();
+            Ok(key.clone())
+        })
+    }
+
+    fn insert_webhook(&self, webhook: &WebhookSecret) -> Result<(), DirectoryError> {
+        self.with_contents(|contents| {
+            if !contents.tenants.contains_key(&webhook.tenant) {
+                return Err(DirectoryError::Missing);
+            }
+            let clashes = |other: &WebhookSecret| {
+                let same = other.provider == webhook.provider && other.secret == webhook.secret;
+                same || other.id == webhook.id
+            };
+            if contents.webhooks.iter().any(clashes) {
+                return Err(DirectoryError::Taken);
+            }
+            contents.webhooks.push(webhook.clone());
+            Ok(())
         })
     }
 }
@@ -100,5 +132,38 @@ impl Directory for MemoryStore {
 
     fn revoke_key<'a>(&'a self, id: &'a str) -> PortFuture<'a, Result<ApiKey, DirectoryError>> {
         Box::pin(async move { self.revoke(id) })
+    }
+
+    fn set_grants<'a>(
+        &'a self,
+        id: &'a str,
+        grants: &'a [Grant],
+    ) -> PortFuture<'a, Result<ApiKey, DirectoryError>> {
+        Box::pin(async move { self.grant(id, grants) })
+    }
+
+    fn add_webhook<'a>(&'a self, webhook: &'a WebhookSecret) -> PortFuture<'a, Result<(), DirectoryError>> {
+        Box::pin(async move { self.insert_webhook(webhook) })
+    }
+
+    fn webhooks<'a>(
+        &'a self,
+        provider: &'a str,
+    ) -> PortFuture<'a, Result<Vec<WebhookSecret>, DirectoryError>> {
+        Box::pin(async move {
+            self.with_contents(|contents| {
+                let found = contents.webhooks.iter().filter(|webhook| webhook.provider == provider);
+                Ok(found.cloned().collect())
+            })
+        })
+    }
+
+    fn remove_webhook<'a>(&'a self, id: &'a str) -> PortFuture<'a, Result<WebhookSecret, DirectoryError>> {
+        Box::pin(async move {
+            self.with_contents(|contents| {
+                let at = contents.webhooks.iter().position(|webhook| webhook.id == id);
+                at.map(|at| contents.webhooks.remove(at)).ok_or(DirectoryError::Missing)
+            })
+        })
     }
 }

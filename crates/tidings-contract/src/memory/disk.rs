@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tidings_core::port::directory::{ApiKey, KeyHash};
+use tidings_core::port::directory::{ApiKey, KeyHash, WebhookSecret};
 use tidings_protocol::{Seq, TenantId};
 
+use super::audit::AuditState;
 use super::tenant::TenantState;
+use super::users::UserState;
 
 /// The durable state that [`super::MemoryStore::open`] opens. Clones are the same disk.
 #[derive(Debug, Clone, Default)]
@@ -31,6 +33,10 @@ pub(super) struct Contents {
     pub(super) tenants: BTreeMap<TenantId, TenantState>,
     /// Oldest first.
     pub(super) api_keys: Vec<(KeyHash, ApiKey)>,
+    /// Oldest first.
+    pub(super) webhooks: Vec<WebhookSecret>,
+    pub(super) users: UserState,
+    pub(super) audit: AuditState,
 }
 
 impl MemoryDisk {

@@ -1,12 +1,13 @@
-//! Reading a page: candidates in order, one by one, until a limit or the head.
+//! Reading: a page of events, candidates in order, one by one, until a limit or the head; and records.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Excluded, Unbounded};
 
 use tidings_core::port::log::{LogPage, MAX_TRIMMED, Query, Selection, Trimmed};
+use tidings_core::port::store::{Record, RecordKey, RecordPage, RecordQuery};
 use tidings_protocol::{ChannelName, Cursor, Pattern, Seq};
 
-use super::tenant::{Stored, TenantState};
+use super::tenant::{Stored, Tagged, TenantState};
 
 impl TenantState {
     /// One page. Nothing at or under the floor is in it.
@@ -41,6 +42,25 @@ impl TenantState {
             page.scanned_to = self.lineages.cursor(at, self.head);
         }
         page
+    }
+
+    /// A record.
+    pub(super) fn record(&self, key: &RecordKey) -> Option<Record> {
+        self.records.get(key).map(|tagged| tagged.record.clone())
+    }
+
+    /// Records of a kind, newest first.
+    pub(super) fn list(&self, query: &RecordQuery) -> RecordPage {
+        let is_wanted = |tagged: &&Tagged| {
+            tagged.record.key.kind == query.kind
+                && query.tag.as_ref().is_none_or(|tag| tagged.tags.contains(tag))
+                && query.before.is_none_or(|before| tagged.record.place < before)
+        };
+        let wanted = self.records.values().filter(is_wanted);
+        let mut records: Vec<Record> = wanted.map(|tagged| tagged.record.clone()).collect();
+        records.sort_by_key(|record| std::cmp::Reverse(record.place));
+        records.truncate(query.limit.max(1));
+        RecordPage { records, head: self.head_cursor() }
     }
 
     /// The next stored row to look at: on exact channels alone the next of theirs, else the next of all.

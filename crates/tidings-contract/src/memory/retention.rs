@@ -18,6 +18,7 @@ impl TenantState {
         self.raise_floor(now, policy.trim_marks);
         let events = &self.events;
         self.keys.retain(|_, key| events.contains_key(&key.id.seq) || !is_older(key.at, now, KEY_MEMORY));
+        self.answers.retain(|_, answered| !is_older(answered.at, now, KEY_MEMORY));
         let rest = KEY_MEMORY.max(policy.retention_age);
         self.ended.retain(|_, ended| ended.gone_at.is_none_or(|gone| !is_older(gone, now, rest)));
     }

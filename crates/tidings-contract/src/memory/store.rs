@@ -6,17 +6,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tidings_core::port::log::{Bounds, LogPage, Query, Resolution};
 use tidings_core::port::store::{
-    Action, Batch, Changes, Command, Outcome, Policy, Record, RecordKey, Refused,
+    Action, Batch, Changes, Command, IdempotencyKey, Outcome, Policy, Record, RecordKey, RecordPage,
+    RecordQuery, RecordRead, Refused,
 };
 use tidings_core::port::{Clock, Commits, Log, PortFuture, StorageError, Store};
 use tidings_protocol::problem::Problem;
 use tidings_protocol::time::Timestamp;
 use tidings_protocol::{Cursor, Event, TenantId};
 
-use super::disk::{Inner, MemoryDisk};
+use super::disk::{Contents, Inner, MemoryDisk};
 use super::tenant::TenantState;
 
-/// A run of Log, Store and Directory on a disk.
+/// A run of Log, Store, Directory, Users and AuditLog on a disk.
 ///
 /// Held values whose window is over enter the log at the next command and at [`MemoryStore::tick`]; nothing is trimmed
 /// but by [`MemoryStore::trim_now`].
@@ -48,6 +49,7 @@ impl MemoryStore {
             state.lineages.start(state.head);
         }
         let now = clock.now();
+        inner.contents.found_alive();
         if let Ok(default) = "default".parse() {
             inner.contents.tenants.entry(default).or_insert_with(|| TenantState::new(now));
         }
@@ -85,7 +87,7 @@ impl MemoryStore {
 
     /// Commits the held values whose window is over. Answers when the next one is due.
     pub fn tick(&self) -> Option<Timestamp> {
-        if self.health().is_err() {
+        if Store::health(self).is_err() {
             return None;
         }
         let now = self.clock.now();
@@ -99,9 +101,12 @@ impl MemoryStore {
 
     /// Carries out the retention policy.
     pub fn trim_now(&self) {
-        if self.health().is_ok() {
+        if Store::health(self).is_ok() {
             let now = self.clock.now();
-            self.disk.lock().contents.tenants.values_mut().for_each(|state| state.trim(now, &self.policy));
+            let mut inner = self.disk.lock();
+            inner.contents.tenants.values_mut().for_each(|state| state.trim(now, &self.policy));
+            inner.contents.users.sweep(now);
+            inner.contents.audit.trim(now, &self.policy);
         }
     }
 
@@ -124,15 +129,21 @@ impl MemoryStore {
         let mut inner = self.disk.lock();
         self.check(&inner)?;
         let now = self.clock.now();
-        let state = inner.contents.tenants.get_mut(&command.tenant).ok_or(StorageError::UnknownTenant)?;
+        let Contents { tenants, audit, .. } = &mut inner.contents;
+        let state = tenants.get_mut(&command.tenant).ok_or(StorageError::UnknownTenant)?;
         if self.fail_next.swap(false, Ordering::SeqCst) {
             self.failed.store(true, Ordering::SeqCst);
             return Err(StorageError::Failed("a commit was made to fail".into()).into());
         }
         let due = state.emit_due(now);
         tell(&*self.commits, &command.tenant, due);
-        let changes = decide(state, command.action)?;
-        let (outcome, events) = state.carry_out(changes, now, &self.policy)?;
+        let (mut changes, keys) = match decide(state, command.action)? {
+            Decided::Known(outcome) => return Ok(outcome),
+            Decided::New(changes, keys) => (changes, keys),
+        };
+        let rows = std::mem::take(&mut changes.audit);
+        let (outcome, events) = state.carry_out(changes, keys, now, &self.policy)?;
+        rows.into_iter().for_each(|row| audit.push(row));
         tell(&*self.commits, &command.tenant, events);
         Ok(outcome)
     }
@@ -151,13 +162,23 @@ impl MemoryStore {
     }
 }
 
-fn decide(state: &TenantState, action: Action) -> Result<Changes, Problem> {
+/// What a command comes to before it is carried out.
+enum Decided {
+    /// One of its keys is known.
+    Known(Outcome),
+    /// It is new, and is known by these keys from now on.
+    New(Changes, Vec<IdempotencyKey>),
+}
+
+fn decide(state: &TenantState, action: Action) -> Result<Decided, Problem> {
     match action {
-        Action::Publish(events) => Ok(Changes { events, ..Changes::default() }),
-        Action::Decide { reads, decide } => {
-            let records: Vec<Option<Record>> =
-                reads.iter().map(|key| state.records.get(key).cloned()).collect();
-            decide(&records)
+        Action::Publish(events) => Ok(Decided::New(Changes { events, ..Changes::default() }, Vec::new())),
+        Action::Decide { reads, decide, idempotency } => {
+            if let Some(outcome) = state.replay(&idempotency)? {
+                return Ok(Decided::Known(outcome));
+            }
+            let records: Vec<Option<Record>> = reads.iter().map(|key| state.record(key)).collect();
+            Ok(Decided::New(decide(&records)?, idempotency))
         }
     }
 }
@@ -204,8 +225,18 @@ impl Store for MemoryStore {
         &'a self,
         tenant: &'a TenantId,
         key: &'a RecordKey,
-    ) -> PortFuture<'a, Result<Option<Record>, StorageError>> {
-        Box::pin(async move { self.view(tenant, |state| state.records.get(key).cloned()) })
+    ) -> PortFuture<'a, Result<RecordRead, StorageError>> {
+        Box::pin(async move {
+            self.view(tenant, |state| RecordRead { record: state.record(key), head: state.head_cursor() })
+        })
+    }
+
+    fn records<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        query: &'a RecordQuery,
+    ) -> PortFuture<'a, Result<RecordPage, StorageError>> {
+        Box::pin(async move { self.view(tenant, |state| state.list(query)) })
     }
 
     fn health(&self) -> Result<(), StorageError> {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use tidings_core::port::store::{Record, RecordKey, RecordWrite};
+use tidings_core::port::store::{IdempotencyKey, Outcome, Record, RecordKey, RecordWrite};
 use tidings_core::throttle::Stage;
 use tidings_protocol::publish::Fingerprint;
 use tidings_protocol::time::Timestamp;
@@ -17,6 +17,8 @@ pub(super) struct TenantState {
     pub(super) created_at: Timestamp,
     pub(super) lineages: Lineages,
     pub(super) head: Seq,
+    /// The time of the last event, even where it is gone.
+    pub(super) last_time: Timestamp,
     /// Every event up to here is gone, from every channel.
     pub(super) floor: Cursor,
     pub(super) events: BTreeMap<Seq, Stored>,
@@ -26,7 +28,11 @@ pub(super) struct TenantState {
     pub(super) marks: BTreeMap<ChannelName, Cursor>,
     pub(super) keys: HashMap<(ChannelName, Box<str>), UsedKey>,
     pub(super) ended: HashMap<ChannelName, Ended>,
-    pub(super) records: BTreeMap<RecordKey, Record>,
+    /// What decisions came to, by scope and key.
+    pub(super) answers: HashMap<(String, String), Answered>,
+    pub(super) records: BTreeMap<RecordKey, Tagged>,
+    /// The last place that was given to a record.
+    pub(super) last_place: u64,
     pub(super) stages: BTreeMap<String, Throttled>,
 }
 
@@ -43,6 +49,21 @@ pub(super) struct UsedKey {
     pub(super) fingerprint: Fingerprint,
     pub(super) id: Cursor,
     pub(super) at: Timestamp,
+}
+
+/// What a command came to, under one of its idempotency keys.
+#[derive(Debug, Clone)]
+pub(super) struct Answered {
+    pub(super) key: IdempotencyKey,
+    pub(super) outcome: Outcome,
+    pub(super) at: Timestamp,
+}
+
+/// A record, and by what it can be listed.
+#[derive(Debug, Clone)]
+pub(super) struct Tagged {
+    pub(super) record: Record,
+    pub(super) tags: Vec<String>,
 }
 
 /// A channel that a terminal event has ended.
@@ -73,6 +94,7 @@ impl TenantState {
         Self {
             created_at: now,
             head: Seq::ZERO,
+            last_time: Timestamp(0),
             floor: Cursor::new(Seq::ZERO, lineages.present()),
             lineages,
             events: BTreeMap::new(),
@@ -80,7 +102,9 @@ impl TenantState {
             marks: BTreeMap::new(),
             keys: HashMap::new(),
             ended: HashMap::new(),
+            answers: HashMap::new(),
             records: BTreeMap::new(),
+            last_place: 0,
             stages: BTreeMap::new(),
         }
     }
@@ -120,7 +144,8 @@ impl TenantState {
         self.marks.retain(|_, mark| mark.seq <= keep);
         self.keys.retain(|_, key| key.id.seq <= keep);
         self.ended.retain(|_, ended| ended.by <= keep);
-        self.records.retain(|_, record| record.at.seq <= keep);
+        self.answers.retain(|_, answered| answered.outcome.head.seq <= keep);
+        self.records.retain(|_, tagged| tagged.record.at.seq <= keep);
         self.stages.clear();
     }
 }

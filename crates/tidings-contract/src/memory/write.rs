@@ -3,14 +3,14 @@
 use std::collections::HashSet;
 
 use tidings_core::port::store::{
-    Changes, Hold, KEY_MEMORY, Outcome, Policy, Receipt, Record, RecordKey, RecordWrite,
+    Changes, Hold, IdempotencyKey, KEY_MEMORY, Outcome, Policy, Receipt, Record, RecordKey, RecordWrite,
 };
 use tidings_core::throttle::{Look, Offer};
 use tidings_protocol::problem::Problem;
 use tidings_protocol::time::Timestamp;
 use tidings_protocol::{ChannelName, Cursor, Draft, ErrorCode, Event};
 
-use super::tenant::{Ended, Held, Stored, TenantState, UsedKey, is_older};
+use super::tenant::{Answered, Ended, Held, Stored, Tagged, TenantState, UsedKey, is_older};
 
 /// What the check found out about one of a command's own events.
 #[derive(Debug, Clone, Copy)]
@@ -29,17 +29,35 @@ struct Commit {
 }
 
 impl TenantState {
+    /// The outcome that the first known one of a decision's own keys stands for.
+    pub(super) fn replay(&self, keys: &[IdempotencyKey]) -> Result<Option<Outcome>, Problem> {
+        let found = keys.iter().find_map(|key| Some((key, self.answers.get(&name(key))?)));
+        let Some((key, answered)) = found else { return Ok(None) };
+        if answered.key.fingerprint != key.fingerprint {
+            return Err(Problem::of(ErrorCode::IdempotencyConflict));
+        }
+        let again = |receipt: &Receipt| Receipt { duplicate: true, ..*receipt };
+        let receipts = answered.outcome.receipts.iter().map(again).collect();
+        Ok(Some(Outcome { receipts, replayed: true, ..answered.outcome.clone() }))
+    }
+
     /// Carries out what a command decided, or refuses it and changes nothing. Answers the outcome and the events.
     pub(super) fn carry_out(
         &mut self,
         changes: Changes,
+        keys: Vec<IdempotencyKey>,
         now: Timestamp,
         policy: &Policy,
     ) -> Result<(Outcome, Vec<Event>), Problem> {
         let verdicts = self.check_keys(&changes.events)?;
         self.check_ended(&changes, &verdicts)?;
-        self.check_quota(&changes.events, &verdicts, now, policy)?;
-        Ok(self.apply(changes, &verdicts, now))
+        self.check_quota(&changes.events, &verdicts, keys.len(), now, policy)?;
+        let (outcome, events) = self.apply(changes, &verdicts, now);
+        for key in keys {
+            let answered = Answered { key: key.clone(), outcome: outcome.clone(), at: now };
+            self.answers.entry(name(&key)).or_insert(answered);
+        }
+        Ok((outcome, events))
     }
 
     fn check_keys(&self, drafts: &[Draft]) -> Result<Vec<Verdict>, Problem> {
@@ -91,18 +109,20 @@ impl TenantState {
         &self,
         drafts: &[Draft],
         verdicts: &[Verdict],
+        own: usize,
         now: Timestamp,
         policy: &Policy,
     ) -> Result<(), Problem> {
         let fresh = |(draft, verdict): &(&Draft, &Verdict)| {
             draft.idempotency_key.is_some() && matches!(verdict, Verdict::New)
         };
-        let wanted = drafts.iter().zip(verdicts).filter(fresh).count() as u64;
+        let wanted = (drafts.iter().zip(verdicts).filter(fresh).count() + own) as u64;
         let quota = policy.idempotency_keys;
-        if wanted == 0 || quota == 0 || self.keys.len() as u64 + wanted <= quota {
+        if wanted == 0 || quota == 0 || (self.keys.len() + self.answers.len()) as u64 + wanted <= quota {
             return Ok(());
         }
-        let used = self.keys.values().filter(|key| !is_older(key.at, now, KEY_MEMORY)).count() as u64;
+        let times = self.keys.values().map(|key| key.at).chain(self.answers.values().map(|one| one.at));
+        let used = times.filter(|at| !is_older(*at, now, KEY_MEMORY)).count() as u64;
         if used + wanted <= quota {
             Ok(())
         } else {
@@ -127,15 +147,15 @@ impl TenantState {
             self.offer(hold, now, &mut commit);
         }
         let events = self.finish(commit);
-        (Outcome { receipts, head: self.head_cursor() }, events)
+        (Outcome { receipts, head: self.head_cursor(), answer: changes.answer, replayed: false }, events)
     }
 
     /// The records that the commit wrote contain everything up to the head at its end.
     fn finish(&mut self, commit: Commit) -> Vec<Event> {
         let head = self.head_cursor();
         for key in &commit.written {
-            if let Some(record) = self.records.get_mut(key) {
-                record.at = head;
+            if let Some(tagged) = self.records.get_mut(key) {
+                tagged.record.at = head;
             }
         }
         commit.events
@@ -147,10 +167,14 @@ impl TenantState {
                 RecordWrite::Delete(key) => {
                     self.records.remove(&key);
                 }
-                RecordWrite::Put { key, body } => {
-                    let version = self.records.get(&key).map_or(1, |record| record.version + 1);
-                    let record = Record { key: key.clone(), version, body, at: self.head_cursor() };
-                    self.records.insert(key.clone(), record);
+                RecordWrite::Put { key, body, tags } => {
+                    let old =
+                        self.records.get(&key).map(|tagged| (tagged.record.version, tagged.record.place));
+                    let (version, place) = old.unwrap_or((0, self.last_place + 1));
+                    self.last_place = self.last_place.max(place);
+                    let at = self.head_cursor();
+                    let record = Record { key: key.clone(), version: version + 1, body, at, place };
+                    self.records.insert(key.clone(), Tagged { record, tags });
                     commit.written.push(key);
                 }
             }
@@ -184,6 +208,7 @@ impl TenantState {
             terminal: draft.terminal,
             data: draft.data,
         };
+        self.last_time = now;
         if event.terminal {
             self.ended.insert(event.channel.clone(), Ended { by: id.seq, gone_at: None });
         }
@@ -264,4 +289,9 @@ impl TenantState {
     pub(super) fn next_due(&self) -> Option<Timestamp> {
         self.stages.values().filter_map(|throttled| throttled.stage.due()).min()
     }
+}
+
+/// Under what a decision's own key is kept.
+fn name(key: &IdempotencyKey) -> (String, String) {
+    (key.scope.clone(), key.key.clone())
 }

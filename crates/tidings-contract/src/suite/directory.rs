@@ -1,12 +1,13 @@
 //! The directory: tenants and keys.
 
-use tidings_core::port::directory::{ApiKey, DirectoryError, KeyHash};
-use tidings_core::port::{Clock, Directory, Log};
+use tidings_core::port::directory::{ApiKey, DirectoryError, Grant, KeyHash};
+use tidings_core::port::{Clock, Directory, Log, Users};
 use tidings_protocol::time::Timestamp;
 use tidings_protocol::{Seq, TenantId};
 
 use super::Harness;
 use super::kit::{Bench, HOUR, draft, tenant};
+use super::users::{password, user, user_id};
 
 fn key(id: &str, of: &TenantId, name: &str, created_at: Timestamp) -> ApiKey {
     let grants = ["publish:*", "subscribe:cast:*", "subscribe:a"].map(|text| text.parse().unwrap()).to_vec();
@@ -15,6 +16,7 @@ fn key(id: &str, of: &TenantId, name: &str, created_at: Timestamp) -> ApiKey {
         id: id.into(),
         tenant: of.clone(),
         name: name.into(),
+        user: None,
         grants,
         created_at,
         expires_at,
@@ -26,11 +28,13 @@ fn hash(byte: u8) -> KeyHash {
     KeyHash([byte; 32])
 }
 
-fn is_taken<T>(answer: &Result<T, DirectoryError>) -> bool {
+/// Whether a name was refused as taken.
+pub(super) fn is_taken<T>(answer: &Result<T, DirectoryError>) -> bool {
     matches!(answer, Err(DirectoryError::Taken))
 }
 
-fn is_missing<T>(answer: &Result<T, DirectoryError>) -> bool {
+/// Whether something was refused as missing.
+pub(super) fn is_missing<T>(answer: &Result<T, DirectoryError>) -> bool {
     matches!(answer, Err(DirectoryError::Missing))
 }
 
@@ -144,4 +148,51 @@ pub async fn a_key_needs_its_tenant(harness: impl Harness) {
     let answer = bench.node().add_key(&key("key_1", &tenant("nobody"), "ci", Timestamp(1)), hash(1)).await;
     assert!(is_missing(&answer));
     assert_eq!(bench.node().find_key(hash(1)).await.unwrap(), None);
+}
+
+/// A service key gets other grants; a revoked one, one that acts as a user, and none do not.
+pub async fn a_service_key_gets_other_grants(harness: impl Harness) {
+    let mut bench = Bench::start(harness).await;
+    let own = tenant("default");
+    let node = bench.node();
+    node.add_user(&user("usr_1", &own, "a@example.com"), &password("1")).await.unwrap();
+    let service = key("key_1", &own, "ci", Timestamp(1));
+    let acting =
+        ApiKey { user: Some(user_id("usr_1")), grants: Vec::new(), ..key("key_2", &own, "me", Timestamp(2)) };
+    node.add_key(&service, hash(1)).await.unwrap();
+    node.add_key(&acting, hash(2)).await.unwrap();
+    node.add_key(&key("key_3", &own, "old", Timestamp(3)), hash(3)).await.unwrap();
+    let revoked = node.revoke_key("key_3").await.unwrap();
+    let grants: Vec<Grant> = ["subscribe:b:*", "publish:c"].map(|text| text.parse().unwrap()).to_vec();
+    let expected = ApiKey { grants: grants.clone(), ..service };
+    assert_eq!(node.set_grants("key_1", &grants).await.unwrap(), expected);
+    for id in ["key_2", "key_3", "key_4"] {
+        assert!(is_missing(&node.set_grants(id, &grants).await), "{id}");
+    }
+    bench.restart().await;
+    assert_eq!(bench.node().keys(None).await.unwrap(), [expected.clone(), acting, revoked]);
+    assert_eq!(
+        bench.node().set_grants("key_1", &[]).await.unwrap(),
+        ApiKey { grants: Vec::new(), ..expected }
+    );
+}
+
+/// A key acts as a user of its own tenant, and of no other.
+pub async fn a_key_acts_as_a_user_of_its_tenant(harness: impl Harness) {
+    let mut bench = Bench::start(harness).await;
+    let (own, other) = (tenant("default"), tenant("other"));
+    let node = bench.node();
+    node.add_tenant(&other).await.unwrap();
+    node.add_user(&user("usr_1", &own, "a@example.com"), &password("1")).await.unwrap();
+    let acting = |of: &TenantId, id: &str| ApiKey {
+        user: Some(user_id(id)),
+        grants: Vec::new(),
+        ..key("key_1", of, "me", Timestamp(1))
+    };
+    assert!(is_missing(&node.add_key(&acting(&other, "usr_1"), hash(1)).await));
+    assert!(is_missing(&node.add_key(&acting(&own, "usr_2"), hash(1)).await));
+    assert_eq!(node.keys(None).await.unwrap(), []);
+    node.add_key(&acting(&own, "usr_1"), hash(1)).await.unwrap();
+    bench.restart().await;
+    assert_eq!(bench.node().find_key(hash(1)).await.unwrap(), Some(acting(&own, "usr_1")));
 }

@@ -9,12 +9,12 @@ use super::kit::{Bench, by_number, draft};
 /// A fresh node is well, and stays so when it refuses.
 pub async fn a_fresh_node_is_well(harness: impl Harness) {
     let mut bench = Bench::start(harness).await;
-    bench.node().health().unwrap();
+    Store::health(&**bench.node()).unwrap();
     bench.publish(super::kit::terminal("a")).await;
     bench.try_publish(vec![draft("a")]).await.unwrap_err();
-    bench.node().health().unwrap();
+    Store::health(&**bench.node()).unwrap();
     bench.restart().await;
-    bench.node().health().unwrap();
+    Store::health(&**bench.node()).unwrap();
 }
 
 fn has_failed<T>(answer: &Result<T, Refused>) -> bool {
@@ -31,12 +31,12 @@ pub async fn a_failed_commit_stops_writing_until_the_next_start(harness: impl Ha
     assert!(has_failed(&bench.try_publish(vec![draft("a")]).await));
     for _ in 0..3 {
         assert!(has_failed(&bench.try_publish(vec![draft("b")]).await));
-        assert!(matches!(bench.node().health(), Err(StorageError::Failed(_))));
+        assert!(matches!(Store::health(&**bench.node()), Err(StorageError::Failed(_))));
     }
     let told = bench.recorder.events(&bench.tenant);
     assert_eq!(told.len(), 3, "what failed was not told");
     bench.restart().await;
-    bench.node().health().unwrap();
+    Store::health(&**bench.node()).unwrap();
     bench.publish(draft("c")).await;
     let events = bench.read_all(&["*"]).await;
     assert!((4..=5).contains(&by_number(&events).len()), "whether the failed one is stored is unknown");

@@ -101,7 +101,8 @@ pub async fn stages_are_held_each_for_itself(harness: impl Harness) {
     for stage in ["s", "t"] {
         bench.change(hold_on(stage, numbered("a", 1))).await.unwrap();
     }
-    let theirs = |n| Action::Decide { reads: vec![], decide: Box::new(move |_| Ok(value(n))) };
+    let theirs =
+        |n| Action::Decide { reads: vec![], decide: Box::new(move |_| Ok(value(n))), idempotency: vec![] };
     bench.node().submit(Command { tenant: other.clone(), action: theirs(1) }).await.unwrap();
     assert_eq!(bench.bounds().await.head.seq, Seq(2));
     bench.advance(TENTH).await;
@@ -126,7 +127,7 @@ pub async fn settling_comes_before_the_next_event(harness: impl Harness) {
         settle: vec!["nothing is known of this".into(), "s".into()],
         records: vec![put("r", "done")],
         events: vec![Draft { terminal: true, ..numbered("a", 3) }],
-        hold: Vec::new(),
+        ..Changes::default()
     };
     let outcome = bench.change(settling).await.unwrap();
     assert_eq!(outcome.receipts.iter().map(|receipt| receipt.id.seq.0).collect::<Vec<_>>(), [3]);

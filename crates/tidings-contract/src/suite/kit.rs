@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 use tidings_core::port::log::{Bounds, LogPage, Query, Resolution, Selection, Trimmed};
 use tidings_core::port::store::{
-    Action, Batch, Changes, Command, Decision, Outcome, Policy, Receipt, Record, RecordKey, RecordWrite,
-    Refused,
+    Action, Batch, Changes, Command, Decision, IdempotencyKey, Outcome, Policy, Receipt, Record, RecordKey,
+    RecordWrite, Refused,
 };
 use tidings_core::port::{Commits, Log, Store};
 use tidings_protocol::{ChannelName, Cursor, Draft, ErrorCode, Event, Filter, Pattern, Seq, TenantId};
@@ -184,7 +184,18 @@ impl<H: Harness> Bench<H> {
         reads: Vec<RecordKey>,
         decide: impl Fn(&[Option<Record>]) -> Decision + Send + Sync + 'static,
     ) -> Result<Outcome, Refused> {
-        let action = Action::Decide { reads, decide: Box::new(decide) };
+        let action = Action::Decide { reads, decide: Box::new(decide), idempotency: Vec::new() };
+        self.node().submit(Command { tenant: self.tenant.clone(), action }).await
+    }
+
+    /// Carries out changes that depend on nothing, under idempotency keys.
+    pub async fn change_as(
+        &self,
+        idempotency: Vec<IdempotencyKey>,
+        changes: Changes,
+    ) -> Result<Outcome, Refused> {
+        let decide = Box::new(move |_: &[_]| Ok(changes.clone()));
+        let action = Action::Decide { reads: Vec::new(), decide, idempotency };
         self.node().submit(Command { tenant: self.tenant.clone(), action }).await
     }
 
@@ -195,7 +206,7 @@ impl<H: Harness> Bench<H> {
 
     /// A record.
     pub async fn record(&self, key: &RecordKey) -> Option<Record> {
-        self.node().record(&self.tenant, key).await.unwrap()
+        self.node().record(&self.tenant, key).await.unwrap().record
     }
 
     /// Both ends of the log.
@@ -359,6 +370,7 @@ pub fn selection(patterns: &[&str], types: &[&str], categories: &[&str]) -> Sele
     let filter = Filter {
         types: types.iter().map(|text| text.parse().unwrap()).collect(),
         categories: categories.iter().map(|text| text.parse().unwrap()).collect(),
+        terminal: false,
     };
     Selection { patterns: patterns.into(), filter: Arc::new(filter) }
 }
@@ -384,7 +396,14 @@ pub fn record_key(id: &str) -> RecordKey {
 /// The writing of a record.
 #[must_use]
 pub fn put(id: &str, body: &str) -> RecordWrite {
-    RecordWrite::Put { key: record_key(id), body: body.into() }
+    tagged(id, body, &[])
+}
+
+/// The writing of a record that can be listed by tags.
+#[must_use]
+pub fn tagged(id: &str, body: &str, tags: &[&str]) -> RecordWrite {
+    let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+    RecordWrite::Put { key: record_key(id), body: body.into(), tags }
 }
 
 /// The code of a refusal.

@@ -1,10 +1,12 @@
 //! Reading: which events a selection gives.
 
-use tidings_core::port::log::Query;
-use tidings_protocol::Draft;
+use std::sync::Arc;
+
+use tidings_core::port::log::{Query, Selection};
+use tidings_protocol::{Draft, Filter};
 
 use super::Harness;
-use super::kit::{Bench, draft, numbers, query, selection, with_also};
+use super::kit::{Bench, draft, numbers, query, selection, terminal, with_also};
 
 /// A pattern is a channel, all below a prefix, or all; several give the union, in order.
 pub async fn exact_channels_prefixes_and_all(harness: impl Harness) {
@@ -107,4 +109,20 @@ pub async fn names_are_compared_byte_by_byte(harness: impl Harness) {
     assert_eq!(bench.numbers(&["A_B:*"]).await, [3]);
     assert_eq!(bench.numbers(&["a_b:1"]).await, [1]);
     assert_eq!(bench.numbers(&["a_b"]).await, [5]);
+}
+
+/// With `terminal` set a filter lets terminal events through, whatever their type and category; without it does not.
+pub async fn terminal_events_whatever_their_type(harness: impl Harness) {
+    let bench = Bench::start(harness).await;
+    let wanted = Draft { kind: "wanted".parse().unwrap(), ..draft("a") };
+    bench.try_publish(vec![draft("a"), wanted, draft("a"), terminal("a"), terminal("b")]).await.unwrap();
+    for (patterns, with, without) in [(&["a"][..], &[2, 4][..], &[2][..]), (&["*"], &[2, 4, 5], &[2])] {
+        for (is_set, expected) in [(true, with), (false, without)] {
+            let chosen = selection(patterns, &["wanted"], &[]);
+            let filter = Filter { terminal: is_set, ..Filter::clone(&chosen.filter) };
+            let selection = Selection { filter: Arc::new(filter), ..chosen };
+            let events = bench.read_paged(Query { selection, ..query(patterns) }).await;
+            assert_eq!(numbers(&events), expected);
+        }
+    }
 }

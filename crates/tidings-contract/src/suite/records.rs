@@ -148,7 +148,7 @@ pub async fn records_belong_to_their_tenant(harness: impl Harness) {
     let other = tenant("other");
     bench.node().add_tenant(&other).await.unwrap();
     bench.change(writing(vec![put("r", "1")])).await.unwrap();
-    assert_eq!(bench.node().record(&other, &record_key("r")).await.unwrap(), None);
+    assert_eq!(bench.node().record(&other, &record_key("r")).await.unwrap().record, None);
     let of_another_kind = tidings_core::port::store::RecordKey { kind: "other".into(), ..record_key("r") };
     assert_eq!(bench.record(&of_another_kind).await, None);
     assert!(bench.node().record(&tenant("nobody"), &record_key("r")).await.is_err());

@@ -14,6 +14,8 @@ use tidings_protocol::{EndReason, Filter, Pattern, Seq};
 use tokio::sync::oneshot;
 
 use crate::entry::Entry;
+use crate::port::directory::Right;
+use crate::principal::Principal;
 use crate::session::{ChangeResult, Join};
 
 /// What the server tells a session.
@@ -30,6 +32,8 @@ pub enum Signal {
     },
     /// These of its channels may no longer be seen.
     Unauthorize(Vec<Pattern>),
+    /// The service key that opened it has these grants now: channels that they do not take in may no longer be seen.
+    Grants(Arc<Principal>),
     /// The credential was renewed: its end is another now.
     Credential(Option<Timestamp>, Option<Duration>),
     /// End the stream.
@@ -45,9 +49,9 @@ impl Signal {
     }
 
     /// A change that still waits was authorised before the right ended: it adds none of these.
-    fn forbid(&mut self, lost: &[Pattern]) {
+    fn forbid(&mut self, is_lost: impl Fn(&Pattern) -> bool) {
         if let Self::Change { add, .. } = self {
-            add.retain(|join| !lost.contains(&join.pattern));
+            add.retain(|join| !is_lost(&join.pattern));
         }
     }
 }
@@ -164,7 +168,13 @@ impl Mailbox {
                     return false;
                 }
             }
-            Signal::Unauthorize(lost) => inner.signals.iter_mut().for_each(|signal| signal.forbid(lost)),
+            Signal::Unauthorize(lost) => {
+                inner.signals.iter_mut().for_each(|signal| signal.forbid(|pattern| lost.contains(pattern)));
+            }
+            Signal::Grants(principal) => {
+                let is_lost = |pattern: &Pattern| !principal.may(Right::Subscribe, pattern);
+                inner.signals.iter_mut().for_each(|signal| signal.forbid(is_lost));
+            }
             Signal::Credential(..) => {
                 inner.signals.retain(|signal| !matches!(signal, Signal::Credential(..)))
             }

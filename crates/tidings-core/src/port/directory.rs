@@ -3,6 +3,7 @@
 use tidings_protocol::time::Timestamp;
 use tidings_protocol::{Pattern, TenantId};
 
+use super::users::UserId;
 use super::{PortFuture, StorageError};
 
 /// SHA-256 of an API key's secret text. The text itself is shown once and never stored.
@@ -78,7 +79,9 @@ pub struct ApiKey {
     pub tenant: TenantId,
     /// What its owner calls it; distinct within the tenant.
     pub name: String,
-    /// What it may do.
+    /// The user as whom it acts, with all that the user may do; such a key has no grants of its own.
+    pub user: Option<UserId>,
+    /// What a service key, which acts as nobody, may do.
     pub grants: Vec<Grant>,
     /// When it was made.
     pub created_at: Timestamp,
@@ -86,6 +89,31 @@ pub struct ApiKey {
     pub expires_at: Option<Timestamp>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
+}
+
+/// A secret by which webhooks are verified. The secret itself is needed for that, so it is kept as it is; not shown by
+/// `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WebhookSecret {
+    /// Its public id, `whk_…`.
+    pub id: String,
+    /// The tenant that it names.
+    pub tenant: TenantId,
+    /// Who sends: `github`.
+    pub provider: String,
+    /// The secret, 1 to 200 bytes.
+    pub secret: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+impl std::fmt::Debug for WebhookSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WebhookSecret")
+            .field("id", &self.id)
+            .field("tenant", &self.tenant)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A tenant as stored.
@@ -119,7 +147,7 @@ pub trait Directory: Send + Sync + 'static {
     /// All tenants, by name.
     fn tenants(&self) -> PortFuture<'_, Result<Vec<Tenant>, DirectoryError>>;
 
-    /// Stores a key: its hash, never its text. `Taken` where the tenant has a key of that name that is not revoked.
+    /// Stores a key: its hash, never its text. `Missing` where there is no such tenant, or its user is not of it. `Taken` where the tenant has a key of that name that is not revoked.
     fn add_key<'a>(&'a self, key: &'a ApiKey, hash: KeyHash) -> PortFuture<'a, Result<(), DirectoryError>>;
 
     /// The keys of a tenant, or of all, oldest first, revoked ones too.
@@ -133,4 +161,24 @@ pub trait Directory: Send + Sync + 'static {
 
     /// Revokes a key by its id; answers the key. Revoking twice changes nothing.
     fn revoke_key<'a>(&'a self, id: &'a str) -> PortFuture<'a, Result<ApiKey, DirectoryError>>;
+
+    /// Gives a service key other grants; answers the key as it is now. `Missing` without such a key, and where it was
+    /// revoked or acts as a user.
+    fn set_grants<'a>(
+        &'a self,
+        id: &'a str,
+        grants: &'a [Grant],
+    ) -> PortFuture<'a, Result<ApiKey, DirectoryError>>;
+
+    /// Stores a webhook's secret. `Taken` where the provider has that secret already, in whatever tenant.
+    fn add_webhook<'a>(&'a self, webhook: &'a WebhookSecret) -> PortFuture<'a, Result<(), DirectoryError>>;
+
+    /// The webhook secrets of a provider, of all tenants, oldest first.
+    fn webhooks<'a>(
+        &'a self,
+        provider: &'a str,
+    ) -> PortFuture<'a, Result<Vec<WebhookSecret>, DirectoryError>>;
+
+    /// Removes a webhook's secret; answers it.
+    fn remove_webhook<'a>(&'a self, id: &'a str) -> PortFuture<'a, Result<WebhookSecret, DirectoryError>>;
 }

@@ -4,8 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use tidings_protocol::problem::Problem;
+use tidings_protocol::publish::Fingerprint;
 use tidings_protocol::{Cursor, Draft, Event, TenantId};
 
+use super::audit::AuditRow;
 use super::{PortFuture, StorageError};
 
 /// How much is kept, and for how long. The same for every tenant of a server.
@@ -24,6 +26,8 @@ pub struct Policy {
     /// Each tenant keeps at most so many marks of trimmed channels (a channel and the last number removed from it); past
     /// that the oldest give way to the floor, which stands for all channels: what lies at or under it goes.
     pub trim_marks: u64,
+    /// Rows of the audit log older than this are removed. Zero keeps them.
+    pub audit_age: Duration,
 }
 
 impl Default for Policy {
@@ -33,6 +37,7 @@ impl Default for Policy {
             events_per_channel: 100_000,
             idempotency_keys: 5_000_000,
             trim_marks: 100_000,
+            audit_age: Duration::from_secs(90 * 24 * 3600),
         }
     }
 }
@@ -60,6 +65,39 @@ pub struct Record {
     pub body: String,
     /// The log's head after the commit that last changed it: events up to here are contained in the state.
     pub at: Cursor,
+    /// Its place among the tenant's records of its kind, in the order of their creation; kept for as long as it exists.
+    pub place: u64,
+}
+
+/// A record, or that there is none, with the log's head read in the same snapshot: all events up to it are contained.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordRead {
+    /// The record.
+    pub record: Option<Record>,
+    /// The cursor for `Tidings-Cursor`.
+    pub head: Cursor,
+}
+
+/// Which records of a kind are wanted: newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordQuery {
+    /// What kind of record.
+    pub kind: String,
+    /// Those that carry this tag now; `None` for all of the kind.
+    pub tag: Option<String>,
+    /// Those with a smaller place: the next page.
+    pub before: Option<u64>,
+    /// At most so many, at least 1.
+    pub limit: usize,
+}
+
+/// A page of records, with the log's head read in the same snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordPage {
+    /// Newest first.
+    pub records: Vec<Record>,
+    /// The cursor for `Tidings-Cursor`.
+    pub head: Cursor,
 }
 
 /// A change of a record. The version is counted by the store.
@@ -71,6 +109,9 @@ pub enum RecordWrite {
         key: RecordKey,
         /// Its new state: JSON text.
         body: String,
+        /// What it can be listed by from now on, in place of what it was listed by: at most 16, each at most 400 bytes,
+        /// distinct.
+        tags: Vec<String>,
     },
     /// Remove.
     Delete(RecordKey),
@@ -103,6 +144,21 @@ pub struct Changes {
     pub events: Vec<Draft>,
     /// Values to throttle.
     pub hold: Vec<Hold>,
+    /// Rows for the audit log, in the same commit.
+    pub audit: Vec<AuditRow>,
+    /// What the request is answered: kept with the command's idempotency keys, and given again to whoever repeats one.
+    pub answer: Option<String>,
+}
+
+/// Makes repeats of a command one command.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct IdempotencyKey {
+    /// Within what the key is distinct, besides the tenant: principal and route, at most 400 bytes.
+    pub scope: String,
+    /// The key, at most 255 bytes.
+    pub key: String,
+    /// Tells one request from another under the same key.
+    pub fingerprint: Fingerprint,
 }
 
 /// What a command decided.
@@ -130,6 +186,8 @@ pub enum Action {
         reads: Vec<RecordKey>,
         /// The decision.
         decide: Decide,
+        /// Keys under which the command is known once it is committed; looked up before anything else.
+        idempotency: Vec<IdempotencyKey>,
     },
 }
 
@@ -159,6 +217,11 @@ pub struct Outcome {
     pub receipts: Vec<Receipt>,
     /// The log's head after the command: the cursor for `Tidings-Cursor`.
     pub head: Cursor,
+    /// [`Changes::answer`].
+    pub answer: Option<String>,
+    /// Whether a key of the command was known: nothing was done, and everything here, `head` too, is what it was at the
+    /// first time; each receipt is marked as a duplicate.
+    pub replayed: bool,
 }
 
 /// Why a command changed nothing.
@@ -203,6 +266,10 @@ pub trait Commits: Send + Sync + 'static {
 /// it new keys get `idempotency_quota`. No key younger than 24 hours is forgotten, whatever retention does; an older one
 /// is once its event has gone too, and may be before.
 ///
+/// A decision's own keys ([`IdempotencyKey`]) are looked up before its records are read: if one is known with the same
+/// fingerprint the command does nothing and gets the first one's outcome; with another, `idempotency_conflict`. Keys of
+/// a command that was refused are not kept. They count to the same quota, and are kept for 24 hours at least.
+///
 /// Ends. A terminal event ends its own `channel` from the next event on, within a command too: a later event on it (as
 /// `channel` or in `also`) gets `channel_ended`. The name stays taken after retention has removed the terminal event,
 /// for 24 hours and for the retention age: the longer of the two at least, both together at most.
@@ -216,12 +283,19 @@ pub trait Store: Send + Sync + 'static {
     /// Carries out a command.
     fn submit(&self, command: Command) -> PortFuture<'_, Result<Outcome, Refused>>;
 
-    /// Reads a record with the cursor up to which events are contained in it.
+    /// Reads a record.
     fn record<'a>(
         &'a self,
         tenant: &'a TenantId,
         key: &'a RecordKey,
-    ) -> PortFuture<'a, Result<Option<Record>, StorageError>>;
+    ) -> PortFuture<'a, Result<RecordRead, StorageError>>;
+
+    /// Lists records of a kind, newest first. Cost: the rows that are given.
+    fn records<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        query: &'a RecordQuery,
+    ) -> PortFuture<'a, Result<RecordPage, StorageError>>;
 
     /// Whether the store still writes; the reason where it does not.
     fn health(&self) -> Result<(), StorageError>;

@@ -100,7 +100,7 @@ impl Session {
                     continue;
                 }
                 Queued::Event(entry) => {
-                    self.position = entry.event().id;
+                    self.position = self.position.max(entry.event().id);
                     self.announced = self.position;
                     Output::Event(entry)
                 }

@@ -10,7 +10,7 @@ use tidings_core::pages::{PageLimits, Pages};
 use tidings_core::port::store::{Action, Batch, Command, Commits, Policy};
 use tidings_core::port::tail::Growth;
 use tidings_core::port::{Log, Store, Tail};
-use tidings_core::session::{Opening, SessionConfig, Start};
+use tidings_core::session::{Course, Opening, SessionConfig, Start};
 use tidings_core::{Feed, Session};
 use tidings_protocol::{Cursor, Draft, Filter, TenantId};
 
@@ -88,7 +88,15 @@ impl Node {
             SessionConfig { page_events: 50, page_bytes: 4_000, heartbeat: None, ..SessionConfig::default() };
         let patterns = patterns.iter().map(|text| text.parse().unwrap()).collect();
         let (page_bytes, head) = (config.page_bytes, hub.published());
-        let opening = Opening { id: "s".into(), patterns, filter, start, head, expires: None };
+        let opening = Opening {
+            id: "s".into(),
+            patterns,
+            filter,
+            start,
+            head,
+            expires: None,
+            course: Course::default(),
+        };
         let session = Session::open(std::time::Duration::ZERO, Arc::new(config), opening);
         Feed::new(session, mailbox, hub, self.pages.clone(), page_bytes)
     }

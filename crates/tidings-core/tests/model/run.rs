@@ -7,7 +7,7 @@ use tidings_contract::faulty::Seed;
 use tidings_core::hub::{Mailbox, Signal, TenantHub};
 use tidings_core::port::StorageError;
 use tidings_core::port::log::Resolution;
-use tidings_core::session::{Join, JoinAt, Opening, Start};
+use tidings_core::session::{Course, Join, JoinAt, Opening, Start};
 use tidings_core::{Feed, Session};
 use tidings_protocol::time::Timestamp;
 use tidings_protocol::{Cursor, EndReason, Filter, Lineage, Pattern, Seq};
@@ -295,7 +295,7 @@ impl Run<'_> {
     fn count_opening(&mut self, start: Start, poll: bool) {
         self.cov.hit(match start {
             Start::Head => "open: now",
-            Start::Resume(_) => "open: resume",
+            Start::Resume(_) | Start::After(_) => "open: resume",
             Start::Oldest(_) => "open: start",
             Start::Unknown => "open: unknown",
         });
@@ -314,7 +314,7 @@ impl Run<'_> {
             let Ok(start) = self.resolve(*from).await else { return Ok(()) };
             let at = match start? {
                 Start::Head => JoinAt::Here,
-                Start::Resume(cursor) => JoinAt::After(cursor),
+                Start::Resume(cursor) | Start::After(cursor) => JoinAt::After(cursor),
                 Start::Oldest(floor) => JoinAt::Oldest(floor),
                 Start::Unknown => JoinAt::Unknown,
             };
@@ -367,7 +367,7 @@ fn connect(
         patterns: ask.patterns.clone(),
         filter: ask.filter.clone(),
         begin: match start {
-            Start::Resume(cursor) | Start::Oldest(cursor) => cursor,
+            Start::Resume(cursor) | Start::After(cursor) | Start::Oldest(cursor) => cursor,
             Start::Head | Start::Unknown => head,
         },
         head: head.seq.0,
@@ -380,7 +380,7 @@ fn connect(
     let expires = setup.expires.filter(|_| !ask.poll).map(|secs| (Timestamp(0), Duration::from_secs(secs)));
     let mailbox = Mailbox::new(ask.filter.clone(), setup.mailbox_bytes);
     let (id, patterns, filter) = ("s".to_owned(), ask.patterns.clone(), ask.filter.clone());
-    let opening = Opening { id, patterns, filter, start, head, expires };
+    let opening = Opening { id, patterns, filter, start, head, expires, course: Course::default() };
     let (page_bytes, max_channels) = (config.page_bytes, config.max_channels);
     let session = Session::open(now, config, opening);
     let feed = Feed::new(session, mailbox, hub, world.pages().clone(), page_bytes);

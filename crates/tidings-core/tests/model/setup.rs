@@ -36,6 +36,7 @@ fn policy(seed: &Seed) -> Policy {
         events_per_channel: one_of(seed, &[0, 1, 2, 4, 8]),
         idempotency_keys: 0,
         trim_marks: one_of(seed, &[2, 4, 100, 100]),
+        ..Policy::default()
     }
 }
 

@@ -12,6 +12,7 @@
 
 mod changing;
 mod conflating;
+mod course;
 mod ending;
 mod opening;
 mod stage;

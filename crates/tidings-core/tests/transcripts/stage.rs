@@ -13,7 +13,7 @@ use tidings_core::hub::{Hub, HubLimits, Mailbox, Signal};
 use tidings_core::pages::{PageLimits, Pages};
 use tidings_core::port::store::{Action, Batch, Command, Commits, Policy};
 use tidings_core::port::{Log, Store};
-use tidings_core::session::{ChangeResult, Join, JoinAt, Opening, Pulse, SessionConfig, Start};
+use tidings_core::session::{ChangeResult, Course, Join, JoinAt, Opening, Pulse, SessionConfig, Start};
 use tidings_core::{Feed, Session};
 use tidings_protocol::control::Control;
 use tidings_protocol::time::Timestamp;
@@ -101,6 +101,17 @@ impl Stage {
     }
 
     pub(crate) async fn open(&self, patterns: &[&str], start: Start) -> Stream {
+        self.follow(patterns, start, Filter::default(), Course::default()).await
+    }
+
+    /// Opens a stream with a filter and a course of its own.
+    pub(crate) async fn follow(
+        &self,
+        patterns: &[&str],
+        start: Start,
+        filter: Filter,
+        course: Course,
+    ) -> Stream {
         let hub = self.hub.tenant(&self.tenant).await.unwrap();
         let start = match start {
             Start::Oldest(_) => Start::Oldest(self.floor()),
@@ -108,12 +119,12 @@ impl Stage {
         };
         let limits = &self.limits;
         let config = SessionConfig { page_events: limits.page_events, ..limits.session.clone() };
-        let filter = Arc::new(Filter::default());
+        let filter = Arc::new(filter);
         let mailbox = Mailbox::new(filter.clone(), limits.mailbox_bytes);
         let patterns = patterns.iter().map(|text| text.parse().unwrap()).collect();
         let expires = limits.expires.map(|secs| (Timestamp(1_000), Duration::from_secs(secs)));
         let (page_bytes, head) = (config.page_bytes, hub.published());
-        let opening = Opening { id: "s".into(), patterns, filter, start, head, expires };
+        let opening = Opening { id: "s".into(), patterns, filter, start, head, expires, course };
         let session = Session::open(Duration::ZERO, Arc::new(config), opening);
         Stream { feed: Feed::new(session, mailbox, hub, self.pages.clone(), page_bytes), now: Duration::ZERO }
     }

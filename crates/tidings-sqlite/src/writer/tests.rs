@@ -4,6 +4,7 @@ use tidings_contract::TestClock;
 use tidings_contract::suite::kit::{Recorder, draft, json, tenant};
 use tidings_core::port::store::{Action, Command};
 use tidings_protocol::Draft;
+use tidings_protocol::time::Timestamp;
 
 use super::*;
 use crate::{Durability, Options, open, start};
@@ -21,7 +22,7 @@ impl Bench {
         let options = Options::new(Arc::new(TestClock::default()), Arc::<Recorder>::clone(&recorder));
         let mut connection = open::open_file(&directory.path().join("t.db"), Durability::Os).unwrap();
         let tenants = start::begin_run(&mut connection, options.clock.now()).unwrap();
-        let shared = Arc::new(Shared::new(options, tenants));
+        let shared = Arc::new(Shared::new(options, tenants, Timestamp(0)));
         Self { writer: Writer::new(connection, shared), recorder, _directory: directory }
     }
 
@@ -90,7 +91,11 @@ fn a_violated_constraint_undoes_its_command_alone() {
 fn a_panicking_decision_is_refused_alone() {
     let mut bench = Bench::new();
     let (reply, mut answer) = oneshot::channel();
-    let action = Action::Decide { reads: Vec::new(), decide: Box::new(|_| panic!("a bug of an app")) };
+    let action = Action::Decide {
+        reads: Vec::new(),
+        decide: Box::new(|_| panic!("a bug of an app")),
+        idempotency: Vec::new(),
+    };
     let command = Command { tenant: tenant("default"), action };
     bench.writer.group(vec![Waiting { command, reply }]);
     assert!(matches!(answer.try_recv().unwrap(), Err(Refused::Problem(_))));

@@ -7,11 +7,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tempfile::TempDir;
 use tidings_contract::suite::{Harness, Opening};
-use tidings_core::port::directory::{ApiKey, DirectoryError, KeyHash, Tenant};
-use tidings_core::port::log::{Bounds, LogPage, Query, Resolution};
-use tidings_core::port::store::{Command, Outcome, Record, RecordKey, Refused};
-use tidings_core::port::{Directory, Log, PortFuture, StorageError, Store};
-use tidings_protocol::{Cursor, Seq, TenantId};
+use tidings_protocol::{Seq, TenantId};
 use tidings_sqlite::{Options, SqliteStore};
 
 /// One file.
@@ -29,29 +25,26 @@ impl FileHarness {
     }
 }
 
-/// An open store.
-pub(crate) struct Node(Arc<SqliteStore>);
-
 impl Harness for FileHarness {
-    type Node = Node;
+    type Node = SqliteStore;
     type Backup = Vec<u8>;
 
-    async fn open(&self, opening: Opening) -> Node {
+    async fn open(&self, opening: Opening) -> SqliteStore {
         let options =
             Options { policy: opening.policy, ..Options::new(Arc::new(opening.clock), opening.commits) };
-        Node(SqliteStore::open(&self.path(), options).unwrap())
+        Arc::into_inner(SqliteStore::open(&self.path(), options).unwrap()).unwrap()
     }
 
-    async fn close(&self, node: Node) {
-        tokio::task::spawn_blocking(move || node.0.close()).await.unwrap();
+    async fn close(&self, node: SqliteStore) {
+        tokio::task::spawn_blocking(move || node.close()).await.unwrap();
     }
 
-    async fn wake(&self, node: &Node) {
-        node.0.wake().await.unwrap();
+    async fn wake(&self, node: &SqliteStore) {
+        node.wake().await.unwrap();
     }
 
-    async fn trim(&self, node: &Node) {
-        node.0.trim_now().await.unwrap();
+    async fn trim(&self, node: &SqliteStore) {
+        node.trim_now().await.unwrap();
     }
 
     async fn backup(&self) -> Vec<u8> {
@@ -81,6 +74,7 @@ impl Harness for FileHarness {
             "DELETE FROM events WHERE tenant = ?1 AND seq > ?2",
             "DELETE FROM channel_events WHERE seq > ?2 AND channel IN (SELECT id FROM channels WHERE tenant = ?1)",
             "DELETE FROM key_stubs WHERE tenant = ?1 AND seq > ?2",
+            "DELETE FROM answers WHERE tenant = ?1 AND head_seq > ?2",
             "UPDATE channels SET trimmed_to = min(trimmed_to, ?2) WHERE tenant = ?1",
             "UPDATE tenants SET head = ?2 WHERE id = ?1",
         ] {
@@ -89,7 +83,7 @@ impl Harness for FileHarness {
     }
 
     /// Another program takes the file's write lock and does not give it back in time.
-    fn fail_next_commit(&self, _: &Node) -> bool {
+    fn fail_next_commit(&self, _: &SqliteStore) -> bool {
         let path = self.path();
         let (locked, is_locked) = std::sync::mpsc::sync_channel(1);
         std::thread::spawn(move || {
@@ -101,74 +95,5 @@ impl Harness for FileHarness {
         });
         is_locked.recv().unwrap();
         true
-    }
-}
-
-impl Log for Node {
-    fn bounds<'a>(&'a self, tenant: &'a TenantId) -> PortFuture<'a, Result<Bounds, StorageError>> {
-        self.0.bounds(tenant)
-    }
-
-    fn resolve<'a>(
-        &'a self,
-        tenant: &'a TenantId,
-        cursor: Cursor,
-    ) -> PortFuture<'a, Result<Resolution, StorageError>> {
-        self.0.resolve(tenant, cursor)
-    }
-
-    fn read<'a>(
-        &'a self,
-        tenant: &'a TenantId,
-        query: &'a Query,
-    ) -> PortFuture<'a, Result<LogPage, StorageError>> {
-        self.0.read(tenant, query)
-    }
-}
-
-impl Store for Node {
-    fn submit(&self, command: Command) -> PortFuture<'_, Result<Outcome, Refused>> {
-        self.0.submit(command)
-    }
-
-    fn record<'a>(
-        &'a self,
-        tenant: &'a TenantId,
-        key: &'a RecordKey,
-    ) -> PortFuture<'a, Result<Option<Record>, StorageError>> {
-        self.0.record(tenant, key)
-    }
-
-    fn health(&self) -> Result<(), StorageError> {
-        self.0.health()
-    }
-}
-
-impl Directory for Node {
-    fn add_tenant<'a>(&'a self, tenant: &'a TenantId) -> PortFuture<'a, Result<Tenant, DirectoryError>> {
-        self.0.add_tenant(tenant)
-    }
-
-    fn tenants(&self) -> PortFuture<'_, Result<Vec<Tenant>, DirectoryError>> {
-        self.0.tenants()
-    }
-
-    fn add_key<'a>(&'a self, key: &'a ApiKey, hash: KeyHash) -> PortFuture<'a, Result<(), DirectoryError>> {
-        self.0.add_key(key, hash)
-    }
-
-    fn keys<'a>(
-        &'a self,
-        tenant: Option<&'a TenantId>,
-    ) -> PortFuture<'a, Result<Vec<ApiKey>, DirectoryError>> {
-        self.0.keys(tenant)
-    }
-
-    fn find_key(&self, hash: KeyHash) -> PortFuture<'_, Result<Option<ApiKey>, DirectoryError>> {
-        self.0.find_key(hash)
-    }
-
-    fn revoke_key<'a>(&'a self, id: &'a str) -> PortFuture<'a, Result<ApiKey, DirectoryError>> {
-        self.0.revoke_key(id)
     }
 }
