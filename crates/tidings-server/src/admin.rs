@@ -1,49 +1,66 @@
 //! Administration of a running server: who exists, changed by whoever may write to the data directory.
 //!
-//! Owns: what can be asked ([`request`]), how it is carried out ([`Admin`]), how keys are drawn ([`secret`]), and the
-//! socket in the data directory ([`socket`]). Leaves out: command lines and their output, and the directory's lock,
-//! which whoever binds the socket holds.
+//! Owns: what can be asked ([`request`]), how it is carried out ([`Admin`]), how keys are drawn ([`secret`]), what an
+//! email looks like ([`email`]), and the socket in the data directory ([`socket`]). Leaves out: command lines and their
+//! output, and the directory's lock, which whoever binds the socket holds.
 //!
-//! Invariants: a key's text leaves this module once, in the answer to its making; a change is durable before it is
-//! answered; a revoked key's streams are told before the answer goes out.
+//! Invariants: a secret that is drawn here leaves this module once, in the answer to its making; a change is durable,
+//! and stands in the audit log, before it is answered; what has ended is told to whoever has it open before the answer
+//! goes out.
 
+mod audit;
+pub mod email;
+mod keys;
 pub mod request;
 pub mod secret;
 pub mod socket;
+mod tenants;
+mod users;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
-use tidings_core::port::directory::{ApiKey, DirectoryError, Grant};
-use tidings_core::port::{Clock, Directory};
-use tidings_protocol::TenantId;
+use tidings_core::port::directory::{ApiKey, DirectoryError};
+use tidings_core::port::users::UserId;
+use tidings_core::port::{AuditLog, Clock, Directory, Users};
 use tidings_protocol::time::Timestamp;
 
-use request::{CreatedKey, KeyCreate, KeyRow, Keys, Request, Status, TenantRow, Tenants};
-use secret::{KeyText, draw_id};
+use request::{Request, Status};
 
-/// The longest name of a key, in bytes.
-pub const NAME_BYTES: usize = 100;
-/// The most grants of one key.
-pub const GRANTS: usize = 100;
-/// The longest time for which a key may be made to work: a hundred years.
-const LONGEST_LIFE: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
+pub use audit::PAGE_ROWS;
+pub use keys::{GRANTS, NAME_BYTES};
 
-/// Ends what a revoked key has open.
+/// Ends what has lost its right.
 pub trait Revocations: Send + Sync {
     /// The key with this id works no longer: its streams end now, with `revoked`.
     fn key_revoked(&self, id: &str);
+
+    /// The service key has these grants now: its streams keep what they take in.
+    fn key_regranted(&self, key: &ApiKey);
+
+    /// The user may not sign in any more, nor use what it has: its streams end now, with `revoked`.
+    fn user_disabled(&self, user: &UserId);
+
+    /// The cookie session with this id has ended, since its user was given another password: its streams end now, with
+    /// `signed_out`.
+    fn cookie_session_ended(&self, id: &str);
 }
 
-/// For a directory that no server serves from: a key has nothing open.
+/// For a directory that no server serves from: nothing is open.
 #[derive(Debug, Clone, Copy)]
 pub struct NothingOpen;
 
 impl Revocations for NothingOpen {
     fn key_revoked(&self, _id: &str) {}
+
+    fn key_regranted(&self, _key: &ApiKey) {}
+
+    fn user_disabled(&self, _user: &UserId) {}
+
+    fn cookie_session_ended(&self, _id: &str) {}
 }
 
 /// Why a request was not carried out. The texts say what to do.
@@ -55,7 +72,7 @@ pub enum AdminError {
     /// The name is in use.
     #[error("{0}")]
     Taken(String),
-    /// There is no such tenant or key.
+    /// There is no such tenant, user, key or webhook.
     #[error("{0}")]
     Missing(String),
     /// Storage, or the system's source of randomness.
@@ -79,10 +96,14 @@ impl AdminError {
 /// Carries requests out.
 pub struct Admin {
     directory: Arc<dyn Directory>,
+    users: Arc<dyn Users>,
+    audit: Arc<dyn AuditLog>,
     clock: Arc<dyn Clock>,
     revocations: Arc<dyn Revocations>,
     started_at: Timestamp,
     listen: Vec<SocketAddr>,
+    /// Held by changes that read first.
+    changing: tokio::sync::Mutex<()>,
 }
 
 impl std::fmt::Debug for Admin {
@@ -92,15 +113,24 @@ impl std::fmt::Debug for Admin {
 }
 
 impl Admin {
-    /// Over this directory, started now.
+    /// Over this store, started now.
     #[must_use]
-    pub fn new(
-        directory: Arc<dyn Directory>,
+    pub fn new<S: Directory + Users + AuditLog>(
+        store: Arc<S>,
         clock: Arc<dyn Clock>,
         revocations: Arc<dyn Revocations>,
     ) -> Self {
         let started_at = clock.now();
-        Self { directory, clock, revocations, started_at, listen: Vec::new() }
+        Self {
+            directory: Arc::clone(&store) as _,
+            users: Arc::clone(&store) as _,
+            audit: store,
+            clock,
+            revocations,
+            started_at,
+            listen: Vec::new(),
+            changing: tokio::sync::Mutex::default(),
+        }
     }
 
     /// The same, of a server that listens at these addresses.
@@ -117,75 +147,22 @@ impl Admin {
         match request {
             Request::TenantAdd { tenant } => to_value(&self.add_tenant(&tenant).await?),
             Request::TenantList {} => to_value(&self.tenants().await?),
+            Request::UserAdd(user) => to_value(&self.add_user(user).await?),
+            Request::UserList { tenant } => to_value(&self.users(tenant.as_deref()).await?),
+            Request::UserDisable { user, tenant } => {
+                to_value(&self.disable_user(&user, tenant.as_deref()).await?)
+            }
+            Request::UserPassword { user, password } => to_value(&self.set_password(&user, password).await?),
             Request::KeyCreate(key) => to_value(&self.create_key(key).await?),
             Request::KeyList { tenant } => to_value(&self.keys(tenant.as_deref()).await?),
+            Request::KeyGrant { id, grants } => to_value(&self.grant(&id, &grants).await?),
+            Request::KeyUngrant { id, grants } => to_value(&self.ungrant(&id, &grants).await?),
             Request::KeyRevoke { id } => to_value(&self.revoke_key(&id).await?),
+            Request::WebhookAdd(webhook) => to_value(&self.add_webhook(webhook).await?),
+            Request::WebhookList { tenant } => to_value(&self.webhooks(tenant.as_deref()).await?),
+            Request::WebhookRemove { id } => to_value(&self.remove_webhook(&id).await?),
+            Request::AuditRead(query) => to_value(&self.read_audit(query).await?),
             Request::Status {} => to_value(&self.status().await?),
-        }
-    }
-
-    async fn add_tenant(&self, name: &str) -> Result<TenantRow, AdminError> {
-        let tenant = parse_tenant(name)?;
-        match self.directory.add_tenant(&tenant).await {
-            Ok(tenant) => Ok(TenantRow::from(&tenant)),
-            Err(DirectoryError::Taken) => {
-                Err(AdminError::Taken(format!("there is a tenant `{name}` already")))
-            }
-            Err(other) => Err(failed(&other)),
-        }
-    }
-
-    async fn tenants(&self) -> Result<Tenants, AdminError> {
-        let tenants = self.directory.tenants().await.map_err(|error| failed(&error))?;
-        Ok(Tenants { tenants: tenants.iter().map(TenantRow::from).collect() })
-    }
-
-    async fn create_key(&self, wanted: KeyCreate) -> Result<CreatedKey, AdminError> {
-        let text = KeyText::draw().map_err(|error| AdminError::Failed(error.to_string()))?;
-        let key = self.new_key(&wanted)?;
-        match self.directory.add_key(&key, text.hash()).await {
-            Ok(()) => Ok(CreatedKey { id: key.id, key: text.into_string() }),
-            Err(DirectoryError::Taken) => Err(AdminError::Taken(format!(
-                "tenant `{}` has a key named `{}` already: revoke that one first, or choose another name",
-                wanted.tenant, wanted.name
-            ))),
-            Err(DirectoryError::Missing) => Err(no_tenant(&wanted.tenant)),
-            Err(other) => Err(failed(&other)),
-        }
-    }
-
-    fn new_key(&self, wanted: &KeyCreate) -> Result<ApiKey, AdminError> {
-        let created_at = self.clock.now();
-        Ok(ApiKey {
-            id: draw_id().map_err(|error| AdminError::Failed(error.to_string()))?,
-            tenant: parse_tenant(&wanted.tenant)?,
-            name: check_name(&wanted.name)?,
-            grants: parse_grants(&wanted.grants)?,
-            created_at,
-            expires_at: wanted.expires_in.map(|seconds| expiry(created_at, seconds)).transpose()?,
-            revoked_at: None,
-        })
-    }
-
-    async fn keys(&self, tenant: Option<&str>) -> Result<Keys, AdminError> {
-        let tenant = tenant.map(parse_tenant).transpose()?;
-        let keys = self.directory.keys(tenant.as_ref()).await.map_err(|error| match (&error, &tenant) {
-            (DirectoryError::Missing, Some(tenant)) => no_tenant(tenant.as_str()),
-            _ => failed(&error),
-        })?;
-        Ok(Keys { keys: keys.iter().map(KeyRow::from).collect() })
-    }
-
-    async fn revoke_key(&self, id: &str) -> Result<KeyRow, AdminError> {
-        match self.directory.revoke_key(id).await {
-            Ok(key) => {
-                self.revocations.key_revoked(&key.id);
-                Ok(KeyRow::from(&key))
-            }
-            Err(DirectoryError::Missing) => Err(AdminError::Missing(format!(
-                "there is no key `{id}`: `tidings key list` shows their ids"
-            ))),
-            Err(other) => Err(failed(&other)),
         }
     }
 
@@ -205,50 +182,17 @@ fn to_value(answer: &impl Serialize) -> Result<Value, AdminError> {
     serde_json::to_value(answer).map_err(|error| AdminError::Failed(error.to_string()))
 }
 
-fn failed(error: &DirectoryError) -> AdminError {
+/// What storage, or the system, could not do.
+fn failed(error: &dyn std::fmt::Display) -> AdminError {
     AdminError::Failed(error.to_string())
 }
 
-fn no_tenant(name: &str) -> AdminError {
-    AdminError::Missing(format!("there is no tenant `{name}`: make it with `tidings tenant add {name}`"))
-}
-
-fn parse_tenant(text: &str) -> Result<TenantId, AdminError> {
-    text.parse().map_err(|why| AdminError::Invalid(format!("`{text}`: {why}")))
-}
-
-fn check_name(name: &str) -> Result<String, AdminError> {
-    if name.is_empty() || name.len() > NAME_BYTES || name.chars().any(char::is_control) {
-        let why = format!("a key's name is 1 to {NAME_BYTES} bytes without control characters");
-        return Err(AdminError::Invalid(why));
+/// Why nothing was found or changed, where `missing` says what it means that something is not there.
+fn refused(error: &DirectoryError, missing: impl FnOnce() -> AdminError) -> AdminError {
+    match error {
+        DirectoryError::Missing => missing(),
+        other => failed(other),
     }
-    Ok(name.to_owned())
-}
-
-fn parse_grants(texts: &[String]) -> Result<Vec<Grant>, AdminError> {
-    if texts.is_empty() || texts.len() > GRANTS {
-        let why = format!("a key has 1 to {GRANTS} grants, e.g. publish:* or subscribe:cast:*");
-        return Err(AdminError::Invalid(why));
-    }
-    let parse = |text: &String| text.parse().map_err(|why| AdminError::Invalid(format!("`{text}`: {why}")));
-    let mut grants: Vec<Grant> = Vec::with_capacity(texts.len());
-    for text in texts {
-        let grant = parse(text)?;
-        if !grants.contains(&grant) {
-            grants.push(grant);
-        }
-    }
-    Ok(grants)
-}
-
-fn expiry(now: Timestamp, seconds: u64) -> Result<Timestamp, AdminError> {
-    if seconds == 0 || seconds > LONGEST_LIFE.as_secs() {
-        return Err(AdminError::Invalid(
-            "a key works for a second to a hundred years, or without end".into(),
-        ));
-    }
-    let millis = i64::try_from(seconds * 1000).unwrap_or(i64::MAX);
-    Ok(Timestamp(now.0.saturating_add(millis)))
 }
 
 #[cfg(test)]

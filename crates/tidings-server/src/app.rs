@@ -1,12 +1,16 @@
 //! What all requests share: the core, storage, credentials, limits and counts of one server.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tidings_core::feed::Frame;
 use tidings_core::hub::Hub;
 use tidings_core::pages::Pages;
-use tidings_core::port::{Directory, Store};
+use tidings_core::port::directory::ApiKey;
+use tidings_core::port::users::UserId;
+use tidings_core::port::{AuditLog, Directory, Store, Users};
+use tidings_core::principal::Credential;
 use tidings_core::session::SessionConfig;
 use tidings_protocol::control::Control;
 use tidings_protocol::time::Timestamp;
@@ -15,21 +19,32 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::Revocations;
-use crate::auth::Authenticator;
+use crate::audit::Audit;
+use crate::auth::password::Verifiers;
+use crate::auth::{Authenticator, Ended};
 use crate::clock::{Clocks, wall_time};
 use crate::config::Config;
+use crate::jwt::Verifier;
 use crate::metrics::Metrics;
+use crate::module::Module;
 use crate::rate::ConnectGates;
 use crate::stream::registry::Registry;
 use crate::tickets::Tickets;
 
 /// The adapters and the core that the edge stands on.
-#[derive(Clone)]
 pub struct Parts {
     /// Changes.
     pub store: Arc<dyn Store>,
-    /// Tenants and keys.
+    /// Tenants, keys and webhooks.
     pub directory: Arc<dyn Directory>,
+    /// Users and their cookie sessions.
+    pub users: Arc<dyn Users>,
+    /// Where the audit log is written.
+    pub audit: Arc<dyn AuditLog>,
+    /// Who verifies tokens.
+    pub tokens: Verifier,
+    /// The apps that are served.
+    pub modules: Vec<Arc<dyn Module>>,
     /// Who is told.
     pub hub: Arc<Hub>,
     /// Reading.
@@ -52,8 +67,16 @@ pub struct App {
     pub hub: Arc<Hub>,
     /// Reading.
     pub pages: Arc<Pages>,
-    /// Keys.
+    /// Credentials.
     pub auth: Authenticator,
+    /// Passwords that are being verified.
+    pub passwords: Verifiers,
+    /// What happens, for the audit log.
+    pub audit: Arc<Audit>,
+    /// Where it is written.
+    pub audit_log: Arc<dyn AuditLog>,
+    /// The apps that are served.
+    pub modules: Vec<Arc<dyn Module>>,
     /// Tickets.
     pub tickets: Tickets,
     /// Open streams.
@@ -72,6 +95,10 @@ pub struct App {
     pub stream_session: Arc<SessionConfig>,
     /// Sessions of polls and history.
     pub poll_session: Arc<SessionConfig>,
+    /// The description of the HTTP interface, once it was asked for.
+    pub openapi: OnceLock<Bytes>,
+    /// The description of the streams.
+    pub asyncapi: OnceLock<Bytes>,
     /// Bytes that may wait in a mailbox.
     pub mailbox_bytes: usize,
     /// Bytes encoded and not written, past which no more frames are taken.
@@ -104,7 +131,16 @@ impl App {
             store: parts.store,
             hub: parts.hub,
             pages: parts.pages,
-            auth: Authenticator::new(parts.directory),
+            auth: Authenticator::new(
+                parts.directory,
+                parts.users,
+                parts.tokens,
+                config.auth.user_grants.clone().into(),
+            ),
+            passwords: Verifiers::default(),
+            audit: Arc::new(Audit::new(&config.audit)),
+            audit_log: parts.audit,
+            modules: parts.modules,
             tickets: Tickets::default(),
             registry: Arc::default(),
             gates: ConnectGates::new(&config.limits),
@@ -114,6 +150,8 @@ impl App {
             tasks: TaskTracker::new(),
             stream_session: Arc::new(stream_session),
             poll_session: Arc::new(poll_session),
+            openapi: OnceLock::new(),
+            asyncapi: OnceLock::new(),
             mailbox_bytes: buffer / 4,
             stream_queue: buffer / 8,
             config,
@@ -170,11 +208,31 @@ fn stream_session(config: &Config, page_bytes: usize) -> SessionConfig {
     }
 }
 
+impl App {
+    /// A credential or user has ended: what was opened with it ends now.
+    pub fn end(&self, ended: &Ended, reason: EndReason) {
+        self.auth.forget(ended.clone());
+        self.tickets.void(ended);
+        self.registry.end_of(ended, reason);
+    }
+}
+
 impl Revocations for App {
     fn key_revoked(&self, id: &str) {
-        let principal = format!("key:{id}");
-        self.auth.forget(id);
-        self.tickets.void(&principal);
-        self.registry.end_of(&principal, EndReason::Revoked);
+        self.end(&Ended::Credential(Credential::Key(id.into())), EndReason::Revoked);
+    }
+
+    fn key_regranted(&self, key: &ApiKey) {
+        let principal = self.auth.regrant(key);
+        self.tickets.regrant(&principal);
+        self.registry.regrant(&principal);
+    }
+
+    fn user_disabled(&self, user: &UserId) {
+        self.end(&Ended::User(user.clone()), EndReason::Revoked);
+    }
+
+    fn cookie_session_ended(&self, id: &str) {
+        self.end(&Ended::Credential(Credential::CookieSession(id.into())), EndReason::SignedOut);
     }
 }

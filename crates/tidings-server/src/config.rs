@@ -3,7 +3,12 @@
 //! Reading files, variables and flags is the binary's part; the defaults stand here.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
+
+use tidings_core::port::directory::Grant;
+
+use crate::jwt::IssuerConfig;
 
 /// All that the edge needs to know. Zero means no limit wherever a limit may be off.
 #[derive(Debug, Clone)]
@@ -16,12 +21,59 @@ pub struct Config {
     pub cors_origins: Vec<String>,
     /// `behind_proxy`: whether a proxy in front ends TLS and names the client's address.
     pub behind_proxy: bool,
+    /// `tls.*`: where every listener speaks TLS, what it shows.
+    pub tls: Option<TlsFiles>,
+    /// `auth.*`.
+    pub auth: AuthConfig,
+    /// `audit.*`.
+    pub audit: AuditConfig,
+    /// `auth.issuers`: whose tokens are believed.
+    pub issuers: Vec<IssuerConfig>,
     /// `limits.*`.
     pub limits: Limits,
     /// `stream.*`.
     pub stream: StreamConfig,
     /// `drain.timeout`: leaving takes at most so long.
     pub drain_timeout: Duration,
+}
+
+/// How users sign in, and what they may do.
+#[derive(Debug, Clone)]
+pub struct AuthConfig {
+    /// `auth.session_lifetime`: how long a browser stays signed in.
+    pub session_lifetime: Duration,
+    /// `auth.cookie_same_site`: whether pages of other sites may use the cookie.
+    pub cookie_same_site: SameSite,
+    /// `auth.user_grants`: what every signed-in user may do besides what the apps allow.
+    pub user_grants: Vec<Grant>,
+}
+
+/// To which pages' requests a browser adds the cookie (RFC 6265bis, 4.1.2.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SameSite {
+    /// Those of the same site.
+    #[default]
+    Lax,
+    /// Those of every site; over TLS alone. The origin check still holds.
+    None,
+}
+
+/// How the audit log is kept.
+#[derive(Debug, Clone)]
+pub struct AuditConfig {
+    /// `audit.queue`: rows that wait to be written, past which new streams wait.
+    pub queue: usize,
+    /// `audit.wait`: how long a new stream waits for room before it is refused.
+    pub wait: Duration,
+}
+
+/// A certificate and its key, in PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// `tls.cert`: the certificate, then those between it and one that clients know.
+    pub cert: PathBuf,
+    /// `tls.key`: the certificate's key, without a passphrase.
+    pub key: PathBuf,
 }
 
 /// Bounds on what clients may hold and send.
@@ -37,6 +89,8 @@ pub struct Limits {
     pub connects_session: u32,
     /// `limits.connects_per_minute.api_key`: streams opened a minute with one key.
     pub connects_api_key: u32,
+    /// `limits.logins_per_minute`: passwords tried a minute, per address and per email.
+    pub logins_per_minute: u32,
     /// `limits.stream_buffer`: bytes that may wait for one connection, the socket's send buffer counted in.
     pub stream_buffer: usize,
     /// `limits.channels_per_session`: channels and patterns one session may subscribe to.
@@ -80,10 +134,30 @@ impl Default for Config {
             public_url: None,
             cors_origins: Vec::new(),
             behind_proxy: false,
+            issuers: Vec::new(),
+            tls: None,
+            auth: AuthConfig::default(),
+            audit: AuditConfig::default(),
             limits: Limits::default(),
             stream: StreamConfig::default(),
             drain_timeout: Duration::from_secs(20),
         }
+    }
+}
+
+impl Default for AuthConfig {
+    fn default() -> Self {
+        Self {
+            session_lifetime: Duration::from_secs(7 * 24 * 3600),
+            cookie_same_site: SameSite::Lax,
+            user_grants: Vec::new(),
+        }
+    }
+}
+
+impl Default for AuditConfig {
+    fn default() -> Self {
+        Self { queue: 10_000, wait: Duration::from_secs(5) }
     }
 }
 
@@ -95,6 +169,7 @@ impl Default for Limits {
             connects_anonymous: 20,
             connects_session: 100,
             connects_api_key: 60,
+            logins_per_minute: 10,
             stream_buffer: 256 * 1024,
             channels_per_session: 1_000,
             connections: 0,

@@ -5,7 +5,7 @@
 //! first byte; between requests a connection may idle longer.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -67,7 +67,10 @@ pub async fn serve<Io: StreamIo>(
         sniffed = sniff(&mut io, app.config.limits.header_timeout) => sniffed,
         () = last_call(&app) => None,
     };
-    let Some((ahead, is_http2)) = sniffed else { return };
+    let Some((ahead, is_http2)) = sniffed else {
+        farewell(&mut io).await;
+        return;
+    };
     if is_http2 {
         serve_http2(io, ahead, peer, &app, router).await;
         return;
@@ -84,8 +87,17 @@ pub async fn serve<Io: StreamIo>(
     linger(tracker.into_inner().0).await;
 }
 
+/// Says that nothing more comes, if the socket takes it at once.
+async fn farewell<Io: StreamIo>(io: &mut Io) {
+    poll_fn(|cx| {
+        let _ = io.poll_farewell(cx);
+        Poll::Ready(())
+    })
+    .await;
+}
+
 /// Resolves when the server leaves and nothing more is waited for.
-async fn last_call(app: &App) {
+pub(crate) async fn last_call(app: &App) {
     app.draining.cancelled().await;
     tokio::time::sleep(LAST_CALL).await;
 }
@@ -186,7 +198,13 @@ async fn answer(
     router.oneshot(request).await
 }
 
-fn run_stream<Io: StreamIo>(io: Io, app: Arc<App>, claimed: Takeover, read: &[u8], guard: ConnectionGuard) {
+fn run_stream<Io: StreamIo>(
+    mut io: Io,
+    app: Arc<App>,
+    claimed: Takeover,
+    read: &[u8],
+    guard: ConnectionGuard,
+) {
     let limits = &app.config.limits;
     if let Err(error) = io.bound(limits.stream_buffer / 2) {
         tracing::debug!(%error, "a socket cannot be bounded");

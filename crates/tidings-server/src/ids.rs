@@ -16,9 +16,17 @@ pub struct NoRandomness(String);
 /// # Errors
 /// [`NoRandomness`]; nothing that must not be guessed can be made then.
 pub fn random_text<const N: usize>() -> Result<String, NoRandomness> {
+    Ok(base32(&random_bytes::<N>()?))
+}
+
+/// `N` random bytes.
+///
+/// # Errors
+/// As [`random_text`].
+pub fn random_bytes<const N: usize>() -> Result<[u8; N], NoRandomness> {
     let mut bytes = [0; N];
     OsRng.try_fill_bytes(&mut bytes).map_err(|error| NoRandomness(error.to_string()))?;
-    Ok(base32(&bytes))
+    Ok(bytes)
 }
 
 fn base32(bytes: &[u8]) -> String {

@@ -5,11 +5,13 @@
 //! is told.
 //!
 //! Reading order: [`config`], [`app`] (what requests share), [`server`] (listening and leaving), [`connection`] (one
-//! connection), [`takeover`] (how a stream leaves the HTTP library), [`stream`], [`routes`], [`requests`],
+//! connection), [`tls`], [`takeover`] (how a stream leaves the HTTP library), [`stream`], [`routes`], [`requests`],
 //! then [`auth`], [`tickets`], [`cors`], [`problem`], [`metrics`], [`admin`].
 
+pub mod access;
 pub mod admin;
 pub mod app;
+pub mod audit;
 pub mod auth;
 pub mod clock;
 pub mod config;
@@ -17,16 +19,21 @@ pub mod connection;
 pub mod cors;
 pub mod guard;
 pub mod ids;
+pub mod jwt;
 pub mod metrics;
+pub mod module;
+pub mod origin;
 pub mod peer;
 pub mod problem;
 pub mod rate;
+pub mod records;
 pub mod requests;
 pub mod routes;
 pub mod server;
 pub mod stream;
 pub mod takeover;
 pub mod tickets;
+pub mod tls;
 
 pub use app::{App, Parts};
 pub use config::Config;

@@ -44,6 +44,7 @@ pub struct Metrics {
     registry: Registry,
     streams: Family<ByTransport, Gauge>,
     opened: Family<ByTransport, Counter>,
+    resumed: Family<ByTransport, Counter>,
     closed: Family<ByReason, Counter>,
     duration: Family<ByTransport, Histogram, fn() -> Histogram>,
     delivered: Family<ByTransport, Counter>,
@@ -72,6 +73,7 @@ impl Metrics {
             registry: Registry::with_prefix("tidings"),
             streams: Family::default(),
             opened: Family::default(),
+            resumed: Family::default(),
             closed: Family::default(),
             duration: Family::new_with_constructor(stream_seconds as fn() -> Histogram),
             delivered: Family::default(),
@@ -97,6 +99,11 @@ impl Metrics {
         let registry = &mut self.registry;
         registry.register("streams", "Streams open now", self.streams.clone());
         registry.register("streams_opened", "Streams opened", self.opened.clone());
+        registry.register(
+            "streams_resumed",
+            "Streams opened with a cursor: clients that came back",
+            self.resumed.clone(),
+        );
         registry.register("streams_closed", "Streams closed, by reason", self.closed.clone());
         registry.register("stream_seconds", "How long streams were open", self.duration.clone());
         registry.register("deliveries", "Events handed to connections", self.delivered.clone());
@@ -121,7 +128,10 @@ impl Metrics {
         registry.register("log_rows_examined", "Rows looked at for pages", self.examined.clone());
     }
 
-    pub(crate) fn stream_opened(&self, transport: Transport) {
+    pub(crate) fn stream_opened(&self, transport: Transport, resumed: bool) {
+        if resumed {
+            self.resumed.get_or_create(&ByTransport { transport }).inc();
+        }
         self.streams.get_or_create(&ByTransport { transport }).inc();
         self.opened.get_or_create(&ByTransport { transport }).inc();
     }

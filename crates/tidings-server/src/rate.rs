@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use tidings_core::principal::{Credential, Principal};
 use tidings_protocol::ErrorCode;
 use tidings_protocol::problem::Problem;
 
@@ -47,14 +48,17 @@ impl<K: Hash + Eq + Clone> Gate<K> {
 
 fn refused(seconds: u32) -> Refusal {
     let problem =
-        Problem::new(ErrorCode::RateLimited, "too many streams were opened within a minute; try again later");
+        Problem::new(ErrorCode::RateLimited, "too many were asked for within a minute; try again later");
     Refusal(problem.retry_after(seconds))
 }
 
 /// The gates of one server.
 pub struct ConnectGates {
     anonymous: Gate<IpAddr>,
-    principals: Gate<Arc<str>>,
+    users: Gate<Arc<str>>,
+    keys: Gate<Arc<str>>,
+    logins_by_address: Gate<IpAddr>,
+    logins_by_email: Gate<Arc<str>>,
 }
 
 impl std::fmt::Debug for ConnectGates {
@@ -69,7 +73,10 @@ impl ConnectGates {
     pub fn new(limits: &Limits) -> Self {
         Self {
             anonymous: Gate::new(limits.connects_anonymous),
-            principals: Gate::new(limits.connects_api_key),
+            users: Gate::new(limits.connects_session),
+            keys: Gate::new(limits.connects_api_key),
+            logins_by_address: Gate::new(limits.logins_per_minute),
+            logins_by_email: Gate::new(limits.logins_per_minute),
         }
     }
 
@@ -81,12 +88,35 @@ impl ConnectGates {
         self.anonymous.pass(&network(address))
     }
 
-    /// A stream opened with a valid credential.
+    /// A stream opened with a valid credential: a key has its own count, everything else counts for the user.
     ///
     /// # Errors
     /// `rate_limited`.
-    pub fn principal(&self, id: &Arc<str>) -> Answer<()> {
-        self.principals.pass(id)
+    pub fn principal(&self, principal: &Principal) -> Answer<()> {
+        match &principal.credential {
+            Credential::Key(key) => self.keys.pass(key),
+            Credential::CookieSession(_) | Credential::Token(_) => self.users.pass(&principal.id),
+        }
+    }
+
+    /// A ticket that is spent counts for whoever had it.
+    ///
+    /// # Errors
+    /// `rate_limited`.
+    pub fn owner(&self, id: &Arc<str>) -> Answer<()> {
+        match id.strip_prefix("key:") {
+            Some(key) => self.keys.pass(&key.into()),
+            None => self.users.pass(id),
+        }
+    }
+
+    /// A password that is tried.
+    ///
+    /// # Errors
+    /// `rate_limited`.
+    pub fn login(&self, address: IpAddr, email: &str) -> Answer<()> {
+        self.logins_by_address.pass(&network(address))?;
+        self.logins_by_email.pass(&email.into())
     }
 }
 

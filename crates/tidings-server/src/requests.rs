@@ -6,18 +6,19 @@ use std::time::Duration;
 use serde_json::json;
 use tidings_core::Principal;
 use tidings_core::hub::{Mailbox, Signal};
-use tidings_core::port::directory::Right;
 use tidings_core::port::store::{Action, Command, Outcome};
 use tidings_core::session::Join;
 use tidings_protocol::problem::Problem;
 use tidings_protocol::socket::{Change, ClientOp, error_frame, ok_frame, parse_client};
-use tidings_protocol::{Draft, ErrorCode};
+use tidings_protocol::{Draft, EndReason, ErrorCode};
 use tokio::sync::oneshot;
 
+use crate::access::{check_free, may_subscribe};
 use crate::app::App;
 use crate::clock::wall_time;
 use crate::problem::{Answer, Refusal};
 use crate::stream::open::{OpenedStream, resolve_join};
+use crate::stream::registry::Holder;
 
 /// How long a change waits for a session that is busy.
 const CHANGE_WAIT: Duration = Duration::from_secs(10);
@@ -32,7 +33,10 @@ pub async fn publish(app: &App, principal: &Principal, drafts: Vec<Draft>) -> An
             let detail = format!("the credential gives no right to publish to {channel}");
             return Err(Refusal(Problem::new(ErrorCode::ForbiddenChannel, detail).at(channel.to_string())));
         }
-        if draft.actor.is_some() && !principal.names_actors {
+        for channel in draft.channels() {
+            check_free(app, channel)?;
+        }
+        if draft.actor.is_some() && !principal.names_actors() {
             let problem = Problem::new(ErrorCode::Forbidden, "only service keys may name an actor");
             return Err(Refusal(problem.at("actor")));
         }
@@ -71,7 +75,7 @@ pub async fn change(
     let mut refused: Vec<(String, ErrorCode)> = change.refused;
     let mut joins = Vec::with_capacity(change.add.len());
     for addition in change.add {
-        if principal.may(Right::Subscribe, &addition.pattern) {
+        if may_subscribe(app, principal, &addition.pattern).await? {
             let at = resolve_join(app, &hub, addition.since).await?;
             joins.push(Join { pattern: addition.pattern, at });
         } else {
@@ -98,21 +102,35 @@ pub async fn change(
 /// Gives a stream a fresh credential of the same principal.
 ///
 /// # Errors
-/// `unauthenticated`; `forbidden` where it is another principal's.
-pub async fn renew(app: &App, principal: &Principal, mailbox: &Mailbox, text: &str) -> Answer<()> {
-    let fresh = app.auth.from_text(text, wall_time()).await?;
-    renew_with(app, principal, mailbox, &fresh)
+/// `unauthenticated`; `forbidden` where it is another principal's, or gives fewer rights than the stream was opened with.
+pub async fn renew(app: &App, holder: &Holder, mailbox: &Mailbox, text: &str) -> Answer<()> {
+    let fresh = app.auth.by_text(text, wall_time()).await?;
+    renew_with(app, holder, mailbox, &fresh)
 }
 
 /// As [`renew`], with the credential verified already.
 ///
 /// # Errors
-/// `forbidden` where it is another principal's.
-pub fn renew_with(app: &App, principal: &Principal, mailbox: &Mailbox, fresh: &Principal) -> Answer<()> {
-    if fresh.id != principal.id || fresh.tenant != principal.tenant {
-        return Err(Refusal(Problem::new(ErrorCode::Forbidden, "the credential is another principal's")));
+/// `forbidden`.
+pub fn renew_with(app: &App, holder: &Holder, mailbox: &Mailbox, fresh: &Principal) -> Answer<()> {
+    let held = holder.get();
+    let forbidden = |why| Err(Refusal(Problem::new(ErrorCode::Forbidden, why)));
+    if fresh.id != held.id || fresh.tenant != held.tenant {
+        return forbidden("the credential is another principal's");
     }
+    // Whoever has fewer rights is to open a stream with these: what it may see is looked at there.
+    let keeps_grants = held.grants.iter().all(|grant| fresh.grants.contains(grant));
+    if !keeps_grants || held.account != fresh.account {
+        return forbidden(
+            "the credential gives other rights than the stream was opened with: open a new one",
+        );
+    }
+    holder.renew(fresh);
     mailbox.signal(Signal::Credential(fresh.expires_at, fresh.expires_at.map(|at| app.time_left(at))));
+    // It may have ended while it was looked at.
+    if app.auth.has_ended(fresh) {
+        mailbox.signal(Signal::End(EndReason::Revoked, None));
+    }
     Ok(())
 }
 
@@ -122,14 +140,14 @@ pub fn on_socket(
     stream: &OpenedStream,
     text: String,
 ) -> impl Future<Output = String> + Send + 'static + use<> {
-    let (principal, mailbox) = (stream.principal.clone(), stream.feed.mailbox().clone());
+    let (holder, mailbox) = (stream.holder.clone(), stream.feed.mailbox().clone());
     async move {
         let (reference, op) = match parse_client(text.as_bytes()) {
             Ok(parsed) => parsed,
             Err((reference, problem)) => return error_frame(reference.as_deref(), &problem),
         };
         let reference = reference.as_deref();
-        match carry_out(&app, &principal, mailbox, op).await {
+        match carry_out(&app, &holder, mailbox, op).await {
             Ok(ok) => ok_frame(reference, &ok),
             Err(Refusal(problem)) => {
                 app.metrics.refused(problem.code);
@@ -139,13 +157,18 @@ pub fn on_socket(
     }
 }
 
-async fn carry_out(app: &App, principal: &Principal, mailbox: Arc<Mailbox>, op: ClientOp) -> Answer<String> {
+async fn carry_out(app: &App, holder: &Holder, mailbox: Arc<Mailbox>, op: ClientOp) -> Answer<String> {
+    let principal = holder.get();
+    // What it asks for after its credential has ended comes too late, even where its `$end` is still on its way.
+    if app.auth.has_ended(&principal) {
+        return Err(Refusal::of(ErrorCode::Unauthenticated));
+    }
     match op {
         ClientOp::Ping => Ok("{}".to_owned()),
         ClientOp::Publish(drafts) => {
-            publish(app, principal, drafts).await.map(|outcome| receipts_json(&outcome))
+            publish(app, &principal, drafts).await.map(|outcome| receipts_json(&outcome))
         }
-        ClientOp::Subscribe(wanted) => change(app, principal, mailbox, wanted).await,
-        ClientOp::Auth(token) => renew(app, principal, &mailbox, &token).await.map(|()| "{}".to_owned()),
+        ClientOp::Subscribe(wanted) => change(app, &principal, mailbox, wanted).await,
+        ClientOp::Auth(token) => renew(app, holder, &mailbox, &token).await.map(|()| "{}".to_owned()),
     }
 }

@@ -1,5 +1,6 @@
 //! The routes under `/v1`, and those beside it.
 
+pub mod account;
 pub mod asyncapi;
 pub mod events;
 pub mod health;
@@ -17,7 +18,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -27,16 +28,17 @@ use tidings_protocol::limits::URL_BYTES;
 use tidings_protocol::problem::Problem;
 
 use crate::app::App;
+use crate::audit::About;
+use crate::auth::credential::{self, Sent};
 use crate::clock::wall_time;
-use crate::cors;
 use crate::peer::Peer;
 use crate::problem::{Answer, Refusal};
-use crate::stream::open::Ask;
 use crate::tickets::Unusable;
+use crate::{cors, origin};
 
-/// All routes of the core.
+/// All routes: the core's and the apps'.
 pub fn router(app: Arc<App>) -> axum::Router {
-    axum::Router::new()
+    let mut router = axum::Router::new()
         .route("/v1/publish", post(publish::publish))
         .route("/v1/events", get(events::events))
         .route("/v1/ws", get(socket::socket))
@@ -50,10 +52,19 @@ pub fn router(app: Arc<App>) -> axum::Router {
         .route("/metrics", get(health::metrics))
         .route("/openapi.json", get(openapi::document))
         .route("/asyncapi.json", get(asyncapi::document))
+        .route("/auth/login", post(account::login))
+        .route("/auth/logout", post(account::logout))
+        .route("/auth/me", get(account::me))
+        .route("/auth/sessions", get(account::sessions).delete(account::end_sessions))
+        .route("/auth/sessions/{id}", delete(account::end_session))
+        .with_state(app.clone());
+    for module in &app.modules {
+        router = router.merge(module.routes(&app));
+    }
+    router
         .fallback(|| async { Refusal::of(ErrorCode::NotFound) })
         .method_not_allowed_fallback(|| async { Refusal::of(ErrorCode::MethodNotAllowed) })
-        .layer(middleware::from_fn_with_state(app.clone(), around))
-        .with_state(app)
+        .layer(middleware::from_fn_with_state(app, around))
 }
 
 /// What holds for every request: preflights, CORS headers, the longest URL, and the count of refusals.
@@ -72,36 +83,80 @@ async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
     response
 }
 
-/// Who asks, and from where.
-pub(crate) struct Caller<'a> {
-    pub(crate) headers: &'a HeaderMap,
-    pub(crate) peer: Peer,
-    /// Whether this opens a stream, so that it counts by the minute.
-    pub(crate) counts: bool,
+/// What a request is about to do, as far as credentials are concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Read a record or a list, which no page of another origin can see.
+    Read,
+    /// Ask for events without opening a stream.
+    Ask,
+    /// Open a stream, which counts by the minute.
+    Open,
+    /// Change something.
+    Change,
 }
 
-/// The principal of the request's credential, or of the ticket in its query.
+/// Who asks, and from where.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'a> {
+    /// The request's headers.
+    pub headers: &'a HeaderMap,
+    /// Where it comes from.
+    pub peer: Peer,
+    /// What for.
+    pub purpose: Purpose,
+}
+
+/// The principal of the request's credential, or of a ticket.
 ///
 /// # Errors
-/// `unauthenticated`, `ticket_spent`; `rate_limited`, before the others.
-pub(crate) async fn principal(app: &App, caller: Caller<'_>, ask: &Ask) -> Answer<Arc<Principal>> {
-    let found = match &ask.ticket {
+/// `wrong_origin` where a page of another origin would use a cookie; `unauthenticated`, `ticket_spent`; `rate_limited`,
+/// before these.
+pub async fn principal(app: &App, caller: Caller<'_>, ticket: Option<&str>) -> Answer<Arc<Principal>> {
+    let opens = caller.purpose == Purpose::Open;
+    let found = match ticket {
         Some(ticket) => Ok(redeem(app, &caller, ticket)?),
-        None => app.auth.from_headers(caller.headers, wall_time()).await,
+        None => credential(app, &caller).await,
     };
     match found {
         Ok(principal) => {
-            if caller.counts {
-                app.gates.principal(&principal.id)?;
+            if opens {
+                app.gates.principal(&principal)?;
             }
             Ok(principal)
         }
-        Err(refusal) if refusal.0.code == ErrorCode::Unauthenticated && caller.counts => {
+        Err(refusal) if refusal.0.code == ErrorCode::Unauthenticated && opens => {
             app.gates.anonymous(caller.peer.0)?;
             Err(refusal)
         }
-        Err(refusal) => Err(refusal),
+        Err(refusal) => {
+            note_refusal(app, &caller, &refusal);
+            Err(refusal)
+        }
     }
+}
+
+/// Attempts without the right stand in the audit log; those that would open a stream are noted where it would be.
+fn note_refusal(app: &App, caller: &Caller<'_>, Refusal(problem): &Refusal) {
+    let is_attempt = matches!(problem.code, ErrorCode::Unauthenticated | ErrorCode::WrongOrigin);
+    if is_attempt && matches!(caller.purpose, Purpose::Read | Purpose::Change) {
+        let about = About::new("access", None, caller.headers, caller.peer);
+        app.audit.refused(&about, "access.refused".to_owned(), problem.code, &serde_json::Map::new());
+    }
+}
+
+async fn credential(app: &App, caller: &Caller<'_>) -> Answer<Arc<Principal>> {
+    let cookie = cookie_name(origin::is_https(&app.config, caller.headers));
+    let sent = credential::sent(caller.headers, cookie)?;
+    if matches!(sent, Sent::Cookie(_)) && caller.purpose != Purpose::Read {
+        origin::check(&app.config, caller.headers)?;
+    }
+    app.auth.principal(sent, wall_time()).await
+}
+
+/// The name of the session's cookie.
+pub(crate) const fn cookie_name(is_https: bool) -> &'static str {
+    if is_https { credential::HOST_COOKIE } else { credential::COOKIE }
 }
 
 /// The principal of a ticket. One that is spent counts against whoever had it, one that never was against the address.
@@ -111,7 +166,7 @@ fn redeem(app: &App, caller: &Caller<'_>, text: &str) -> Answer<Arc<Principal>> 
         Ok(ticket) => Ok(ticket.principal),
         Err(Unusable(owner)) => {
             match owner {
-                Some(owner) => app.gates.principal(&owner)?,
+                Some(owner) => app.gates.owner(&owner)?,
                 None => app.gates.anonymous(caller.peer.0)?,
             }
             Err(Refusal::of(ErrorCode::TicketSpent))
@@ -123,7 +178,7 @@ fn redeem(app: &App, caller: &Caller<'_>, text: &str) -> Answer<Arc<Principal>> 
 ///
 /// # Errors
 /// `body_too_large`, `request_timeout`, `invalid_body` where it breaks off.
-pub(crate) async fn read_body(app: &App, body: Body, max_bytes: usize) -> Answer<Bytes> {
+pub async fn read_body(app: &App, body: Body, max_bytes: usize) -> Answer<Bytes> {
     let within = app.config.limits.body_timeout;
     let within = if within.is_zero() { Duration::from_secs(24 * 3600) } else { within };
     match tokio::time::timeout(within, Limited::new(body, max_bytes).collect()).await {
@@ -138,7 +193,7 @@ pub(crate) async fn read_body(app: &App, body: Body, max_bytes: usize) -> Answer
 }
 
 /// A JSON answer that no cache keeps.
-pub(crate) fn json(body: impl Into<Body>) -> Response {
+pub fn json(body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));

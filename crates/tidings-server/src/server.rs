@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::connection;
 use crate::guard::{ConnectionGuard, Slots};
 use crate::routes;
+use crate::tls::{Tls, handshake};
 
 /// Connections the kernel holds until they are accepted. Less makes clients of a burst wait a second for their next
 /// try (TCP's retransmission of the first segment).
@@ -25,6 +26,9 @@ const HELD: Duration = Duration::from_millis(20);
 /// Files that connections must leave for everything else.
 const RESERVED_FILES: usize = 128;
 
+/// How long the last rows of the audit log may take to be written.
+const LAST_ROWS: Duration = Duration::from_secs(5);
+
 /// How long the hub waits before it reads again what it could not read.
 const REFILL_PAUSE: Duration = Duration::from_millis(200);
 
@@ -34,6 +38,7 @@ pub struct Server {
     app: Arc<App>,
     listeners: Vec<TcpListener>,
     slots: Arc<Slots>,
+    tls: Option<Arc<Tls>>,
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
@@ -53,13 +58,15 @@ impl Server {
     /// served. `open_files` is the process's limit of open files.
     ///
     /// # Errors
-    /// Where an address cannot be bound; the message names it.
+    /// Where the certificate cannot be used or an address not be bound; the message names it.
     pub fn bind(config: Config, parts: Parts, open_files: usize) -> io::Result<Self> {
         let room = open_files.saturating_sub(RESERVED_FILES).max(1);
         let connections = match config.limits.connections {
             0 => room,
             limit => limit.min(room),
         };
+        let tls = config.tls.clone().map(Tls::load).transpose();
+        let tls = tls.map_err(|fault| io::Error::new(io::ErrorKind::InvalidInput, fault))?;
         let mut listeners = Vec::new();
         for address in &config.listen {
             let listener = listen(*address).map_err(|error| {
@@ -68,13 +75,19 @@ impl Server {
             listeners.push(listener);
         }
         let slots = Slots::new(connections, config.limits.connections_per_address);
-        Ok(Self { app: App::new(config, parts), listeners, slots })
+        Ok(Self { app: App::new(config, parts), listeners, slots, tls })
     }
 
     /// Where it listens; with port 0 in the configuration, the port that was chosen.
     #[must_use]
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
+    /// The certificate, where listeners speak TLS: to read it again.
+    #[must_use]
+    pub fn tls(&self) -> Option<Arc<Tls>> {
+        self.tls.clone()
     }
 
     /// The shared state, for the administration socket.
@@ -86,14 +99,19 @@ impl Server {
     /// Serves until `shutdown`, then leaves: no more is accepted, streams are told to come back later and when,
     /// requests under way are answered. Done within `drain.timeout`.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
-        let Self { app, listeners, slots } = self;
+        let Self { app, listeners, slots, tls } = self;
         let router = routes::router(app.clone());
         let hub = tokio::spawn({
             let hub = app.hub.clone();
             async move { hub.run(|| tokio::time::sleep(REFILL_PAUSE)).await }
         });
+        let auditing = tokio::spawn({
+            let (audit, log) = (app.audit.clone(), app.audit_log.clone());
+            async move { audit.run(log).await }
+        });
+        let watching = tls.clone().map(|tls| tokio::spawn(async move { tls.watch().await }));
         for listener in listeners {
-            app.tasks.spawn(accept(listener, app.clone(), router.clone(), slots.clone()));
+            app.tasks.spawn(accept(listener, app.clone(), router.clone(), slots.clone(), tls.clone()));
         }
         shutdown.await;
         tracing::info!(streams = app.registry.len(), "leaving: streams are told to come back later");
@@ -102,16 +120,32 @@ impl Server {
         if tokio::time::timeout(app.config.drain_timeout, app.tasks.wait()).await.is_err() {
             tracing::warn!(streams = app.registry.len(), "some connections did not end in time and are cut");
         }
+        // What is cut ends here, so that its last rows are among those that are written.
+        app.audit.close();
+        if tokio::time::timeout(LAST_ROWS, auditing).await.is_err() {
+            tracing::error!(rows = app.audit.len(), "the audit log could not be written to its end");
+        }
         tracing::info!(took = ?began.now(), "left");
         hub.abort();
+        watching.inspect(tokio::task::JoinHandle::abort);
     }
 }
 
-async fn accept(listener: TcpListener, app: Arc<App>, router: axum::Router, slots: Arc<Slots>) {
+async fn accept(
+    listener: TcpListener,
+    app: Arc<App>,
+    router: axum::Router,
+    slots: Arc<Slots>,
+    tls: Option<Arc<Tls>>,
+) {
     let accepting = async {
         loop {
             if let Some((stream, peer, guard)) = next(&listener, &app, &slots).await {
-                app.tasks.spawn(connection::serve(stream, peer, app.clone(), router.clone(), guard));
+                let (shared, router) = (app.clone(), router.clone());
+                match tls.clone() {
+                    None => app.tasks.spawn(connection::serve(stream, peer, shared, router, guard)),
+                    Some(tls) => app.tasks.spawn(handshake::serve(stream, peer, shared, router, guard, tls)),
+                };
             }
         }
     };

@@ -5,11 +5,13 @@
 //! go into the [`outgoing::Outgoing`] queue and from there to the socket in one vectored write; what the client sends is read and
 //! bounded. HTTP/2 streams stay in the library and are [`body::EventBody`].
 
+pub mod batch;
 pub mod body;
 pub mod io;
 pub mod open;
 pub mod outgoing;
 pub mod pump;
 pub mod registry;
+pub mod respond;
 pub mod sse;
 pub mod websocket;

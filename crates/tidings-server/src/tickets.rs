@@ -16,7 +16,7 @@ use tidings_protocol::ErrorCode;
 use tidings_protocol::problem::Problem;
 use tidings_protocol::time::Timestamp;
 
-use crate::auth::hash_key;
+use crate::auth::{Ended, hash_key, narrowed};
 use crate::ids::random_text;
 use crate::problem::{Answer, Refusal};
 
@@ -40,8 +40,9 @@ pub struct Ticket {
 
 impl Ticket {
     fn weight(&self) -> usize {
-        let grants = self.principal.grants.iter().map(|grant| grant.pattern.to_string().len() + 64);
-        256 + self.origin.as_ref().map_or(0, String::len) + grants.sum::<usize>()
+        let channels = self.principal.only.iter().flat_map(|only| only.iter());
+        let channels = channels.map(|pattern| pattern.to_string().len() + 64);
+        256 + self.origin.as_ref().map_or(0, String::len) + channels.sum::<usize>()
     }
 }
 
@@ -151,14 +152,25 @@ impl Tickets {
         out.spend(hash).filter(good).ok_or(Unusable(owner))
     }
 
-    /// Voids the tickets of a principal.
-    pub fn void(&self, principal: &str) {
+    /// Voids the tickets of a credential or user that has ended.
+    pub fn void(&self, ended: &Ended) {
         let mut out = self.out.lock();
-        let owned = |kept: &Kept| &*kept.owner == principal;
+        let is_over = |kept: &Kept| kept.ticket.as_ref().is_some_and(|ticket| ended.is_of(&ticket.principal));
         let hashes: Vec<KeyHash> =
-            out.kept.iter().filter(|(_, kept)| owned(kept)).map(|(hash, _)| *hash).collect();
+            out.kept.iter().filter(|(_, kept)| is_over(kept)).map(|(hash, _)| *hash).collect();
         for hash in hashes {
             out.spend(hash);
+        }
+    }
+
+    /// The service key of `now` has other grants: its tickets stand for what these take in.
+    pub fn regrant(&self, now: &Principal) {
+        for kept in self.out.lock().kept.values_mut() {
+            if let Some(ticket) = &mut kept.ticket
+                && ticket.principal.credential == now.credential
+            {
+                ticket.principal = narrowed(now, &ticket.principal);
+            }
         }
     }
 }
@@ -166,14 +178,17 @@ impl Tickets {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tidings_core::principal::Credential;
 
     fn ticket(principal: &str, expires_at: i64) -> Ticket {
         let principal = Principal {
             tenant: "default".parse().unwrap(),
             id: principal.into(),
+            credential: Credential::Key(principal.into()),
+            account: None,
             grants: Arc::new(["subscribe:a".parse().unwrap()]),
+            only: Some(Arc::new(["a".parse().unwrap()])),
             expires_at: None,
-            names_actors: false,
         };
         Ticket { principal: Arc::new(principal), origin: None, expires_at: Timestamp(expires_at) }
     }

@@ -13,6 +13,7 @@ use tidings_core::hub::{Hub, HubLimits};
 use tidings_core::pages::{PageLimits, Pages};
 use tidings_core::port::store::{Batch, Commits, Policy};
 use tidings_protocol::time::Timestamp;
+use tidings_server::jwt::Verifier;
 use tidings_server::{App, Config, Parts, routes};
 use tower::ServiceExt;
 
@@ -33,7 +34,16 @@ fn router() -> axum::Router {
     let hub = Hub::new(store.clone(), HubLimits::default());
     assert!(relay.0.set(hub.clone()).is_ok());
     let pages = Pages::new(store.clone(), PageLimits::default());
-    let parts = Parts { store: store.clone(), directory: store, hub, pages };
+    let parts = Parts {
+        store: store.clone(),
+        directory: store.clone(),
+        users: store.clone(),
+        audit: store,
+        tokens: Verifier::new(Vec::new()).expect("no issuer"),
+        modules: Vec::new(),
+        hub,
+        pages,
+    };
     routes::router(App::new(Config::default(), parts))
 }
 
@@ -52,7 +62,8 @@ async fn every_described_route_is_served() {
     assert!(paths.len() >= 12);
     for (path, operations) in paths {
         for method in operations.as_object().unwrap().keys() {
-            let (status, body) = answer(&method.to_uppercase(), &path.replace("{session}", "x")).await;
+            let (status, body) =
+                answer(&method.to_uppercase(), &path.replace("{session}", "x").replace("{id}", "x")).await;
             let unserved = body["code"] == "not_found" || status == StatusCode::METHOD_NOT_ALLOWED;
             assert!(!unserved, "{method} {path}: {status} {body}");
         }

@@ -1,9 +1,10 @@
-//! API keys as text: drawn, hashed, and never kept.
+//! Secrets as text: API keys, which are drawn, hashed and never kept, and what whoever administers hands in.
 //!
 //! A key is `tdk_` and 256 random bits in lower-case base32 (RFC 4648 section 6, without padding): 56 characters that
 //! a double click selects whole and that a scanner for leaked secrets finds by their prefix. With so much randomness one
 //! SHA-256 is as good as a slow hash.
 
+use serde::{Deserialize, Serialize};
 use tidings_core::port::directory::KeyHash;
 
 use crate::auth::hash_key;
@@ -43,6 +44,31 @@ impl KeyText {
     #[must_use]
     pub fn into_string(self) -> String {
         self.0
+    }
+}
+
+/// A password or a webhook's secret on its way in. Not shown by `Debug`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SecretText(String);
+
+impl SecretText {
+    /// The secret that was handed in.
+    #[must_use]
+    pub const fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text itself.
+    #[must_use]
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+impl std::fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SecretText(…)")
     }
 }
 

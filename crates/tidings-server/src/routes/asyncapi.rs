@@ -1,18 +1,19 @@
 //! `GET /asyncapi.json`: AsyncAPI 3.0, what goes over the streams: events and controls, on SSE and WebSocket.
 
-use std::sync::OnceLock;
+use std::sync::Arc;
 
+use axum::extract::State;
 use axum::response::Response;
-use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tidings_protocol::EndReason;
 
 use super::json as answer;
+use crate::app::App;
+use crate::module::Module;
 
 /// The description of the streams.
-pub async fn document() -> Response {
-    static DOCUMENT: OnceLock<Bytes> = OnceLock::new();
-    answer(DOCUMENT.get_or_init(|| build().to_string().into()).clone())
+pub async fn document(State(app): State<Arc<App>>) -> Response {
+    answer(app.asyncapi.get_or_init(|| build(&app.modules).to_string().into()).clone())
 }
 
 /// The names of the controls with the shape of their data.
@@ -57,36 +58,54 @@ fn controls() -> Vec<(&'static str, &'static str, Value)> {
     ]
 }
 
-fn build() -> Value {
-    let mut messages = json!({
-        "event": {
-            "name": "event",
-            "title": "An event; its name on the wire is its type.",
-            "payload": {"$ref": "#/components/schemas/Event"},
-        },
+/// The messages of the native streams.
+fn native() -> Map<String, Value> {
+    let mut messages = Map::new();
+    let event = json!({
+        "name": "event",
+        "title": "An event; its name on the wire is its type.",
+        "payload": {"$ref": "#/components/schemas/Event"},
     });
+    messages.insert("event".to_owned(), event);
     for (name, title, properties) in controls() {
-        messages[name.trim_start_matches('$')] = json!({
+        let message = json!({
             "name": name,
             "title": title,
             "payload": {"type": "object", "properties": properties},
         });
+        messages.insert(name.trim_start_matches('$').to_owned(), message);
     }
-    let references: serde_json::Map<String, Value> =
-        messages.as_object().map_or_else(Default::default, |all| {
-            all.keys()
-                .map(|key| (key.clone(), json!({"$ref": format!("#/components/messages/{key}")})))
-                .collect()
-        });
-    let channel = |address: &str| json!({"address": address, "messages": references});
-    let operation =
-        |channel: &str| json!({"action": "send", "channel": {"$ref": format!("#/channels/{channel}")}});
+    messages
+}
+
+fn build(modules: &[Arc<dyn Module>]) -> Value {
+    let native = native();
+    let controls = native.iter().filter(|(name, _)| *name != "event");
+    let controls: Map<String, Value> =
+        controls.map(|(name, message)| (name.clone(), message.clone())).collect();
+    let mut streams = vec![
+        ("events".to_owned(), "/v1/events".to_owned(), native.clone()),
+        ("socket".to_owned(), "/v1/ws".to_owned(), native.clone()),
+    ];
+    for (name, address, messages) in modules.iter().flat_map(|module| module.describe().streams) {
+        // Every stream carries the controls.
+        streams.push((name, address, controls.clone().into_iter().chain(messages).collect()));
+    }
+    let (mut channels, mut operations, mut messages) = (Map::new(), Map::new(), Map::new());
+    for (name, address, told) in streams {
+        let refer = |key: &String| (key.clone(), json!({"$ref": format!("#/components/messages/{key}")}));
+        let references: Map<String, Value> = told.keys().map(refer).collect();
+        channels.insert(name.clone(), json!({"address": address, "messages": references}));
+        let channel = json!({"$ref": format!("#/channels/{name}")});
+        operations.insert(format!("stream_{name}"), json!({"action": "send", "channel": channel}));
+        messages.extend(told);
+    }
     json!({
         "asyncapi": "3.0.0",
         "info": {"title": "Tidings", "version": env!("CARGO_PKG_VERSION"), "license": {"name": "Apache-2.0 OR MIT"}},
         "defaultContentType": "application/json",
-        "channels": {"events": channel("/v1/events"), "socket": channel("/v1/ws")},
-        "operations": {"streamEvents": operation("events"), "streamSocket": operation("socket")},
+        "channels": channels,
+        "operations": operations,
         "components": {"messages": messages, "schemas": {"Event": super::openapi::event_schema()}},
     })
 }
@@ -98,7 +117,7 @@ mod tests {
 
     #[test]
     fn every_reference_leads_somewhere() {
-        let document = build();
+        let document = build(&[]);
         for reference in document.to_string().split("\"#/").skip(1).filter_map(|rest| rest.split('"').next())
         {
             assert!(document.pointer(&format!("/{reference}")).is_some(), "{reference}");

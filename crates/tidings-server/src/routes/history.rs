@@ -13,20 +13,22 @@ use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::HeaderMap;
 use serde::Deserialize;
+use tidings_core::Entry;
 use tidings_core::feed::Frame;
-use tidings_protocol::control::{Control, Reset};
+use tidings_protocol::control::{Control, Reset, ResetReason};
 use tidings_protocol::cursor::Since;
 use tidings_protocol::json::from_object;
 use tidings_protocol::problem::Problem;
 use tidings_protocol::{Cursor, EndReason, ErrorCode};
 
-use super::{Caller, json, principal, read_body};
+use super::{Caller, Purpose, json, principal, read_body};
+use crate::access::authorize;
 use crate::app::App;
-use crate::clock::wall_time;
+use crate::audit::About;
 use crate::metrics::Transport;
 use crate::peer::Peer;
 use crate::problem::{Answer, Refusal};
-use crate::stream::open::{Ask, AskedSince, OpenedStream, authorize, open, parse_since, parse_word};
+use crate::stream::open::{Ask, AskedSince, OpenedStream, Plan, open, parse_since, parse_word};
 
 /// How long a poll waits if it says nothing, and at most.
 const WAIT: Duration = Duration::from_secs(25);
@@ -62,17 +64,13 @@ pub async fn poll(
     RawQuery(query): RawQuery,
 ) -> Answer {
     let ask = Ask::from_query(&query.unwrap_or_default())?;
-    answer_poll(&app, Caller { headers: &headers, peer, counts: ask.since.is_none() }, ask).await
+    answer_poll(&app, caller(&headers, peer, &ask), ask).await
 }
 
 /// The same, asked for by a body: for more channels than a URL holds.
 pub async fn poll_by_body(State(app): State<Arc<App>>, peer: Peer, headers: HeaderMap, body: Body) -> Answer {
     // The body is read for those who may ask at all; whether this counts as opening is known only after.
-    let known = app.auth.from_headers(&headers, wall_time()).await;
-    if let Err(refusal) = known {
-        app.gates.anonymous(peer.0)?;
-        return Err(refusal);
-    }
+    principal(&app, Caller { headers: &headers, peer, purpose: Purpose::Ask }, None).await?;
     let body = read_body(&app, body, POLL_BYTES).await?;
     let asked: PollBody = from_object(&body)?;
     let mut ask = Ask { wait: asked.wait.map(Duration::from_secs), limit: asked.limit, ..Ask::default() };
@@ -81,7 +79,13 @@ pub async fn poll_by_body(State(app): State<Arc<App>>, peer: Peer, headers: Head
     let categories: Answer<Vec<_>> = asked.category.iter().map(|word| parse_word(word, "category")).collect();
     ask.set_filter(types?, categories?)?;
     ask.since = asked.after.as_deref().map(|text| parse_since(text, "after")).transpose()?;
-    answer_poll(&app, Caller { headers: &headers, peer, counts: ask.since.is_none() }, ask).await
+    answer_poll(&app, caller(&headers, peer, &ask), ask).await
+}
+
+/// A poll that continues a cursor does not count as opening.
+fn caller<'a>(headers: &'a HeaderMap, peer: Peer, ask: &Ask) -> Caller<'a> {
+    let purpose = if ask.since.is_none() { Purpose::Open } else { Purpose::Ask };
+    Caller { headers, peer, purpose }
 }
 
 async fn answer_poll(app: &Arc<App>, caller: Caller<'_>, ask: Ask) -> Answer {
@@ -102,12 +106,18 @@ pub async fn history(
 ) -> Answer {
     let mut ask = Ask::from_query(&query.unwrap_or_default())?;
     ask.since.get_or_insert(AskedSince::Valid(Since::Start));
-    read(&app, Caller { headers: &headers, peer, counts: false }, ask, Duration::ZERO).await
+    read(&app, Caller { headers: &headers, peer, purpose: Purpose::Ask }, ask, Duration::ZERO).await
 }
 
 async fn read(app: &Arc<App>, caller: Caller<'_>, ask: Ask, wait: Duration) -> Answer {
-    let principal = principal(app, caller, &ask).await?;
-    authorize(app, &principal, &ask.patterns)?;
+    let about = About::new("stream.poll", ask.resource(), caller.headers, caller.peer);
+    let allowed = async {
+        let principal = principal(app, caller, ask.ticket.as_deref()).await?;
+        about.is_by(&principal);
+        authorize(app, &principal, &ask.patterns).await?;
+        Ok(principal)
+    };
+    let principal = app.audit.watch(&about, allowed.await)?;
     if ask.patterns.is_empty() {
         return Err(Refusal(
             Problem::new(ErrorCode::InvalidParameter, "name at least one channel").at("channel"),
@@ -116,7 +126,7 @@ async fn read(app: &Arc<App>, caller: Caller<'_>, ask: Ask, wait: Duration) -> A
     let most = app.config.limits.poll_events.max(1);
     let limit = ask.limit.unwrap_or(most).clamp(1, most);
     let asks_where = matches!(ask.since, None | Some(AskedSince::Valid(Since::Now)));
-    let mut stream = open(app, principal, ask, Transport::Poll, app.poll_session.clone()).await?;
+    let mut stream = open(app, principal, ask, Plan::poll(app)).await?;
     let mut page = AnswerPage::new(limit);
     if asks_where {
         // Where to begin and nothing else: what is committed this very moment is there for who asks again.
@@ -140,7 +150,7 @@ async fn read(app: &Arc<App>, caller: Caller<'_>, ask: Ask, wait: Duration) -> A
 /// What an answer is made of.
 struct AnswerPage {
     limit: usize,
-    events: Vec<String>,
+    events: Vec<Arc<Entry>>,
     bytes: usize,
     resets: Vec<Reset>,
     ended: Option<EndReason>,
@@ -186,7 +196,10 @@ impl AnswerPage {
                 return Poll::Ready(());
             }
             match stream.feed.poll(cx, app.clocks.now()) {
-                Poll::Ready(frame) => self.take(frame),
+                Poll::Ready(frame) => {
+                    self.take(frame);
+                    self.take_back(stream);
+                }
                 Poll::Pending if !stream.feed.is_caught_up() => return Poll::Pending,
                 Poll::Pending if wait && self.events.is_empty() && self.resets.is_empty() => {
                     return Poll::Pending;
@@ -199,9 +212,8 @@ impl AnswerPage {
     fn take(&mut self, frame: Frame) {
         match frame {
             Frame::Event(entry) | Frame::Backfill(entry) => {
-                let json = entry.event().to_json();
-                self.bytes += json.len();
-                self.events.push(json);
+                self.bytes += entry.weight();
+                self.events.push(entry);
             }
             Frame::Control(control, _) => match *control {
                 Control::Reset(reset) => self.resets.push(reset),
@@ -213,6 +225,15 @@ impl AnswerPage {
             Frame::Over => {
                 self.ended.get_or_insert(EndReason::ClientDisconnect);
             }
+        }
+    }
+
+    /// Events of channels whose right has just ended are not told.
+    fn take_back(&mut self, stream: &OpenedStream) {
+        let is_loss = |reset: &Reset| reset.reason == ResetReason::Unauthorized;
+        if self.resets.last().is_some_and(is_loss) {
+            let patterns = stream.feed.session().patterns();
+            self.events.retain(|entry| patterns.iter().any(|pattern| entry.event().is_on(pattern)));
         }
     }
 
@@ -239,7 +260,8 @@ impl AnswerPage {
     fn json(&self, cursor: Cursor, more: bool) -> Response {
         let resets: Vec<_> = self.resets.iter().map(Reset::to_value).collect();
         let resets = serde_json::Value::Array(resets);
-        let events = self.events.join(",");
+        let events: Vec<_> = self.events.iter().map(|entry| entry.event().to_json()).collect();
+        let events = events.join(",");
         json(format!("{{\"events\":[{events}],\"cursor\":\"{cursor}\",\"more\":{more},\"resets\":{resets}}}"))
     }
 }

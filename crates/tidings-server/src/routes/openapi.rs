@@ -4,19 +4,21 @@
 
 mod schemas;
 
-use std::sync::OnceLock;
+use std::sync::Arc;
 
+use axum::extract::State;
 use axum::response::Response;
-use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use tidings_protocol::ErrorCode;
 
 use super::json as answer;
+use crate::app::App;
+use crate::auth::credential::COOKIE;
+use crate::module::{Description, Module};
 
-/// The description of this API.
-pub async fn document() -> Response {
-    static DOCUMENT: OnceLock<Bytes> = OnceLock::new();
-    answer(DOCUMENT.get_or_init(|| build().to_string().into()).clone())
+/// The description of this API, the apps' routes with it.
+pub async fn document(State(app): State<Arc<App>>) -> Response {
+    answer(app.openapi.get_or_init(|| build(&app.modules).to_string().into()).clone())
 }
 
 /// The shape of an event, without references, for the description of the streams.
@@ -35,21 +37,42 @@ pub(super) fn event_schema() -> Value {
 }
 
 /// One route.
-pub(super) struct Route {
-    pub(super) method: &'static str,
-    pub(super) path: &'static str,
-    summary: &'static str,
-    parameters: &'static [&'static str],
-    body: Option<&'static str>,
-    success: Success,
-    refusals: &'static [ErrorCode],
+#[derive(Debug, Clone, Copy)]
+pub struct Route {
+    /// Its method, in lower case.
+    pub method: &'static str,
+    /// Its path, with parameters in braces.
+    pub path: &'static str,
+    /// What it does, in a sentence or two.
+    pub summary: &'static str,
+    /// Names among the parameters: those of its path, its query and its headers.
+    pub parameters: &'static [&'static str],
+    /// The schema of its body.
+    pub body: Option<&'static str>,
+    /// What it answers.
+    pub success: Success,
+    /// With what it may refuse, besides what every route may.
+    pub refusals: &'static [ErrorCode],
+    /// Whether it needs a credential.
+    pub is_open: bool,
 }
 
-enum Success {
+/// What a route answers where it does not refuse.
+#[derive(Debug, Clone, Copy)]
+pub enum Success {
+    /// 200 and this schema.
     Json(&'static str),
+    /// 201 and this schema.
+    Created(&'static str),
+    /// 202 and this schema.
+    Accepted(&'static str),
+    /// A stream of server-sent events.
     Stream,
+    /// The protocol is switched.
     Upgrade,
+    /// 204.
     Empty,
+    /// 200 and text.
     Text,
 }
 
@@ -62,15 +85,21 @@ const READING: &[ErrorCode] = &[
     ErrorCode::Unauthenticated,
     ErrorCode::TicketSpent,
     ErrorCode::Expired,
+    ErrorCode::SignedOut,
     ErrorCode::Revoked,
     ErrorCode::ForbiddenChannel,
+    ErrorCode::WrongOrigin,
     ErrorCode::UriTooLong,
+    ErrorCode::RateLimited,
     ErrorCode::TooManyStreams,
+    ErrorCode::StorageFailed,
     ErrorCode::Capacity,
     ErrorCode::ServerShutdown,
 ];
 
 const STREAM: &[&str] = &["channel", "type", "category", "since", "ticket", "heartbeat", "Last-Event-ID"];
+const EVENTS: &[&str] =
+    &["channel", "type", "category", "since", "ticket", "heartbeat", "batch", "Last-Event-ID"];
 
 /// Every route of the core.
 pub(super) const ROUTES: &[Route] = &[
@@ -92,6 +121,8 @@ pub(super) const ROUTES: &[Route] = &[
             ErrorCode::Unauthenticated,
             ErrorCode::ForbiddenChannel,
             ErrorCode::Forbidden,
+            ErrorCode::ReservedChannel,
+            ErrorCode::WrongOrigin,
             ErrorCode::RequestTimeout,
             ErrorCode::ChannelEnded,
             ErrorCode::IdempotencyConflict,
@@ -100,15 +131,17 @@ pub(super) const ROUTES: &[Route] = &[
             ErrorCode::StorageFailed,
             ErrorCode::Capacity,
         ],
+        is_open: false,
     },
     Route {
         method: "get",
         path: "/v1/events",
         summary: "A stream of server-sent events; see PROTOCOL.md for its blocks and controls.",
-        parameters: STREAM,
+        parameters: EVENTS,
         body: None,
         success: Success::Stream,
         refusals: READING,
+        is_open: false,
     },
     Route {
         method: "get",
@@ -118,6 +151,7 @@ pub(super) const ROUTES: &[Route] = &[
         body: None,
         success: Success::Upgrade,
         refusals: &[ErrorCode::InvalidParameter, ErrorCode::UpgradeRequired],
+        is_open: false,
     },
     Route {
         method: "get",
@@ -127,6 +161,7 @@ pub(super) const ROUTES: &[Route] = &[
         body: None,
         success: Success::Json("Page"),
         refusals: READING,
+        is_open: false,
     },
     Route {
         method: "post",
@@ -136,6 +171,7 @@ pub(super) const ROUTES: &[Route] = &[
         body: Some("Poll"),
         success: Success::Json("Page"),
         refusals: READING,
+        is_open: false,
     },
     Route {
         method: "get",
@@ -145,6 +181,7 @@ pub(super) const ROUTES: &[Route] = &[
         body: None,
         success: Success::Json("Page"),
         refusals: READING,
+        is_open: false,
     },
     Route {
         method: "post",
@@ -158,9 +195,12 @@ pub(super) const ROUTES: &[Route] = &[
             ErrorCode::InvalidChannel,
             ErrorCode::TooManyChannels,
             ErrorCode::Unauthenticated,
+            ErrorCode::Forbidden,
+            ErrorCode::WrongOrigin,
             ErrorCode::SessionUnknown,
             ErrorCode::Capacity,
         ],
+        is_open: false,
     },
     Route {
         method: "post",
@@ -169,7 +209,13 @@ pub(super) const ROUTES: &[Route] = &[
         parameters: &["session"],
         body: None,
         success: Success::Empty,
-        refusals: &[ErrorCode::Unauthenticated, ErrorCode::Forbidden, ErrorCode::SessionUnknown],
+        refusals: &[
+            ErrorCode::Unauthenticated,
+            ErrorCode::Forbidden,
+            ErrorCode::WrongOrigin,
+            ErrorCode::SessionUnknown,
+        ],
+        is_open: false,
     },
     Route {
         method: "post",
@@ -183,9 +229,11 @@ pub(super) const ROUTES: &[Route] = &[
             ErrorCode::InvalidChannel,
             ErrorCode::Unauthenticated,
             ErrorCode::ForbiddenChannel,
+            ErrorCode::WrongOrigin,
             ErrorCode::RateLimited,
             ErrorCode::Capacity,
         ],
+        is_open: false,
     },
     Route {
         method: "get",
@@ -195,6 +243,7 @@ pub(super) const ROUTES: &[Route] = &[
         body: None,
         success: Success::Json("Status"),
         refusals: &[],
+        is_open: true,
     },
     Route {
         method: "get",
@@ -204,6 +253,7 @@ pub(super) const ROUTES: &[Route] = &[
         body: None,
         success: Success::Json("Status"),
         refusals: &[ErrorCode::StorageFailed, ErrorCode::ServerShutdown],
+        is_open: true,
     },
     Route {
         method: "get",
@@ -213,6 +263,7 @@ pub(super) const ROUTES: &[Route] = &[
         body: None,
         success: Success::Text,
         refusals: &[],
+        is_open: true,
     },
     Route {
         method: "get",
@@ -222,6 +273,7 @@ pub(super) const ROUTES: &[Route] = &[
         body: None,
         success: Success::Json("Status"),
         refusals: &[],
+        is_open: true,
     },
     Route {
         method: "get",
@@ -231,12 +283,80 @@ pub(super) const ROUTES: &[Route] = &[
         body: None,
         success: Success::Json("Status"),
         refusals: &[],
+        is_open: true,
+    },
+    Route {
+        method: "post",
+        path: "/auth/login",
+        summary: "Sign in with a password; the answer sets the session's cookie.",
+        parameters: &[],
+        body: Some("Login"),
+        success: Success::Json("Me"),
+        refusals: &[
+            ErrorCode::InvalidBody,
+            ErrorCode::InvalidLogin,
+            ErrorCode::WrongOrigin,
+            ErrorCode::RateLimited,
+            ErrorCode::Capacity,
+        ],
+        is_open: true,
+    },
+    Route {
+        method: "post",
+        path: "/auth/logout",
+        summary: "Sign out: the session of the cookie ends, and its streams with it.",
+        parameters: &[],
+        body: None,
+        success: Success::Empty,
+        refusals: &[ErrorCode::WrongOrigin],
+        is_open: true,
+    },
+    Route {
+        method: "get",
+        path: "/auth/me",
+        summary: "Who is signed in.",
+        parameters: &[],
+        body: None,
+        success: Success::Json("Me"),
+        refusals: &[ErrorCode::Unauthenticated],
+        is_open: false,
+    },
+    Route {
+        method: "get",
+        path: "/auth/sessions",
+        summary: "Where the user is signed in, newest first.",
+        parameters: &[],
+        body: None,
+        success: Success::Json("CookieSessions"),
+        refusals: &[ErrorCode::Unauthenticated],
+        is_open: false,
+    },
+    Route {
+        method: "delete",
+        path: "/auth/sessions",
+        summary: "Sign the user out everywhere.",
+        parameters: &[],
+        body: None,
+        success: Success::Empty,
+        refusals: &[ErrorCode::Unauthenticated, ErrorCode::WrongOrigin],
+        is_open: false,
+    },
+    Route {
+        method: "delete",
+        path: "/auth/sessions/{id}",
+        summary: "End one of the user's sessions.",
+        parameters: &["id"],
+        body: None,
+        success: Success::Empty,
+        refusals: &[ErrorCode::Unauthenticated, ErrorCode::WrongOrigin, ErrorCode::NotFound],
+        is_open: false,
     },
 ];
 
-fn build() -> Value {
+fn build(modules: &[Arc<dyn Module>]) -> Value {
+    let apps: Vec<Description> = modules.iter().map(|module| module.describe()).collect();
     let mut paths = Map::new();
-    for route in ROUTES {
+    for route in ROUTES.iter().chain(apps.iter().flat_map(|app| app.routes)) {
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
         path[route.method] = operation(route);
     }
@@ -249,17 +369,26 @@ fn build() -> Value {
             "license": {"name": "Apache-2.0 OR MIT", "identifier": "Apache-2.0 OR MIT"},
         },
         "servers": [{"url": "/"}],
-        "security": [{"bearer": []}, {"apiKey": []}],
+        "security": [{"bearer": []}, {"apiKey": []}, {"cookie": []}],
         "paths": paths,
         "components": {
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+                "cookie": {"type": "apiKey", "in": "cookie", "name": COOKIE},
             },
-            "parameters": schemas::parameters(),
-            "schemas": schemas::schemas(),
+            "parameters": with(schemas::parameters(), apps.iter().map(|app| &app.parameters)),
+            "schemas": with(schemas::schemas(), apps.iter().map(|app| &app.schemas)),
         },
     })
+}
+
+/// The core's members, and the apps'.
+pub(super) fn with<'a>(mut own: Value, more: impl Iterator<Item = &'a Map<String, Value>>) -> Value {
+    if let Value::Object(all) = &mut own {
+        all.extend(more.flatten().map(|(name, value)| (name.clone(), value.clone())));
+    }
+    own
 }
 
 fn operation(route: &Route) -> Value {
@@ -279,7 +408,7 @@ fn operation(route: &Route) -> Value {
         operation["requestBody"] =
             json!({"required": true, "content": {"application/json": {"schema": schema}}});
     }
-    if !route.path.starts_with("/v1/") {
+    if route.is_open {
         operation["security"] = json!([]);
     }
     operation
@@ -294,6 +423,12 @@ fn responses(route: &Route) -> Value {
     let reference = |name: &str| json!({"$ref": format!("#/components/schemas/{name}")});
     let (status, mut success) = match route.success {
         Success::Json(name) => ("200", json!({"content": {"application/json": {"schema": reference(name)}}})),
+        Success::Created(name) => {
+            ("201", json!({"content": {"application/json": {"schema": reference(name)}}}))
+        }
+        Success::Accepted(name) => {
+            ("202", json!({"content": {"application/json": {"schema": reference(name)}}}))
+        }
         Success::Stream => ("200", json!({"content": {"text/event-stream": {"schema": {"type": "string"}}}})),
         Success::Text => {
             ("200", json!({"content": {"application/openmetrics-text": {"schema": {"type": "string"}}}}))
@@ -325,7 +460,7 @@ mod tests {
 
     #[test]
     fn every_reference_leads_somewhere() {
-        let document = build();
+        let document = build(&[]);
         let text = document.to_string();
         for reference in text.split("\"#/").skip(1).filter_map(|rest| rest.split('"').next()) {
             assert!(document.pointer(&format!("/{reference}")).is_some(), "{reference}");
@@ -335,12 +470,10 @@ mod tests {
     #[test]
     fn path_parameters_are_declared() {
         for route in ROUTES {
-            assert_eq!(
-                route.path.contains("{session}"),
-                route.parameters.contains(&"session"),
-                "{}",
-                route.path
-            );
+            for name in ["session", "id"] {
+                let in_path = route.path.contains(&format!("{{{name}}}"));
+                assert_eq!(in_path, route.parameters.contains(&name), "{}", route.path);
+            }
         }
     }
 }

@@ -11,12 +11,15 @@ use tidings_protocol::problem::Problem;
 use tidings_protocol::ws::{AcceptKey, CloseCode, accept_upgrade};
 use tidings_protocol::{EndReason, ErrorCode};
 
-use super::{Caller, principal};
+use super::{Caller, Purpose, principal};
+use crate::access::authorize;
 use crate::app::App;
+use crate::audit::About;
 use crate::metrics::Transport;
+use crate::origin;
 use crate::peer::Peer;
 use crate::problem::{Answer, Refusal};
-use crate::stream::open::{Ask, OpenedStream, authorize, open};
+use crate::stream::open::{Ask, OpenedStream, Plan, open};
 use crate::stream::websocket::SocketStart;
 use crate::takeover::{Claim, Takeover};
 
@@ -44,50 +47,38 @@ pub async fn socket(
         let problem = Problem::new(ErrorCode::UpgradeRequired, "WebSocket is served over HTTP/1.1 here");
         return Err(Refusal(problem));
     };
-    let opened = open_socket(&app, &headers, peer, &query.unwrap_or_default()).await;
+    let query = query.unwrap_or_default();
+    let resource = Ask::from_query(&query).ok().and_then(|ask| ask.resource());
+    let about = About::new("stream.ws", resource, &headers, peer);
+    let opened = open_socket(&app, &headers, peer, &query, &about).await;
+    let opened = app.audit.watch(&about, opened);
     let start = opened.unwrap_or_else(|refusal| refused(&app, &refusal));
     claim.take_over(Takeover::Socket(response_head(&accept).into(), start));
     std::future::pending().await
 }
 
-async fn open_socket(app: &Arc<App>, headers: &HeaderMap, peer: Peer, query: &str) -> Answer<SocketStart> {
+async fn open_socket(
+    app: &Arc<App>,
+    headers: &HeaderMap,
+    peer: Peer,
+    query: &str,
+    about: &About,
+) -> Answer<SocketStart> {
     let mut ask = Ask::from_query(query)?;
     ask.read_headers(headers);
-    check_origin(app, headers)?;
+    // Whatever the credential: a page of another origin has no business here.
+    origin::check(&app.config, headers)?;
     let heartbeat = ask.heartbeat;
-    let principal = principal(app, Caller { headers, peer, counts: true }, &ask).await?;
-    authorize(app, &principal, &ask.patterns)?;
+    let caller = Caller { headers, peer, purpose: Purpose::Open };
+    let principal = principal(app, caller, ask.ticket.as_deref()).await?;
+    about.is_by(&principal);
+    authorize(app, &principal, &ask.patterns).await?;
     if app.draining.is_cancelled() {
         return Err(Refusal::of(ErrorCode::ServerShutdown));
     }
-    let opened: OpenedStream =
-        open(app, principal, ask, Transport::WebSocket, app.stream_session.clone()).await?;
+    let plan = Plan { transport: Transport::WebSocket, ..Plan::stream(app, about.clone()) };
+    let opened: OpenedStream = open(app, principal, ask, plan).await?;
     Ok(SocketStart::Open(Box::new(opened), heartbeat))
-}
-
-/// A page's origin must be the server's own or a listed one; programs send none.
-fn check_origin(app: &App, headers: &HeaderMap) -> Answer<()> {
-    let mut origins = headers.get_all(header::ORIGIN).iter();
-    let Some(origin) = origins.next() else { return Ok(()) };
-    let text = origin.to_str().unwrap_or("null");
-    let own = match &app.config.public_url {
-        Some(url) => text == url.trim_end_matches('/'),
-        None => headers.get(header::HOST).and_then(|host| host.to_str().ok()).is_some_and(|host| {
-            text.strip_prefix(scheme(app, headers)).and_then(|rest| rest.strip_prefix("://")) == Some(host)
-        }),
-    };
-    let listed = app.config.cors_origins.iter().any(|known| known == text);
-    if origins.next().is_none() && (own || listed) {
-        Ok(())
-    } else {
-        Err(Refusal::of(ErrorCode::WrongOrigin))
-    }
-}
-
-/// The scheme that the client used: behind a declared proxy, what the proxy says.
-fn scheme<'a>(app: &App, headers: &'a HeaderMap) -> &'a str {
-    let named = headers.get_all("x-forwarded-proto").iter().next_back().and_then(|value| value.to_str().ok());
-    named.filter(|_| app.config.behind_proxy).map_or("http", str::trim)
 }
 
 fn not_an_upgrade(refusal: &tidings_protocol::ws::Refusal) -> Response {

@@ -15,14 +15,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame as BodyFrame};
 use tidings_core::feed::Frame;
+use tidings_protocol::EndReason;
 use tidings_protocol::control::Control;
-use tidings_protocol::{Cursor, EndReason, Retry};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::open::OpenedStream;
-use super::pump::{LAST_BYTES, LAST_WORD, id_of};
-use super::sse::{Framing, HeartbeatForm, SseWire};
+use super::outgoing::Outgoing;
+use super::pump::{Wire, last_moment, lost_some, take_back};
+use super::sse::SseWire;
 use crate::app::App;
 
 /// Comes with each request on an HTTP/2 connection: cancelled, it cuts the connection.
@@ -41,23 +42,14 @@ impl EventBody {
     pub fn new(
         app: &Arc<App>,
         stream: OpenedStream,
-        heartbeat: HeartbeatForm,
+        wire: SseWire,
         retry: Duration,
         cut: ConnectionCut,
     ) -> Self {
-        let wire = SseWire { heartbeat, framing: Framing::Bare };
         let (slot, pieces) = mpsc::channel(1);
-        let driver = Driver {
-            app: app.clone(),
-            stream,
-            wire,
-            waiting: wire.opening(retry).to_vec(),
-            last_id: None,
-            handed_id: None,
-            over: false,
-            end_by: None,
-            cut,
-        };
+        let mut waiting = Outgoing::default();
+        waiting.push(wire.opening(retry), None);
+        let driver = Driver { app: app.clone(), stream, wire, waiting, over: false, end_by: None, cut };
         app.tasks.spawn(driver.run(slot));
         Self { pieces }
     }
@@ -80,10 +72,7 @@ struct Driver {
     app: Arc<App>,
     stream: OpenedStream,
     wire: SseWire,
-    waiting: Vec<u8>,
-    /// The id of the last frame that waits, and of the last that was handed over.
-    last_id: Option<Cursor>,
-    handed_id: Option<Cursor>,
+    waiting: Outgoing,
     over: bool,
     /// When the last bytes must have been handed over.
     end_by: Option<Duration>,
@@ -97,7 +86,7 @@ impl Driver {
             if !self.waiting.is_empty() {
                 self.stream.feed.blocked(now);
             }
-            let deadlines = [self.stream.feed.next_deadline(), self.end_by];
+            let deadlines = [self.stream.feed.next_deadline(), self.end_by, self.wire.deadline()];
             let deadline = deadlines.into_iter().flatten().min().unwrap_or(now + Duration::from_secs(3600));
             let alarm = tokio::time::sleep_until(self.app.clocks.instant(deadline));
             let (has_piece, goes_on) = (!self.waiting.is_empty(), !self.over);
@@ -106,8 +95,7 @@ impl Driver {
                 () = slot.closed() => return,
                 place = slot.reserve(), if has_piece => {
                     let Ok(place) = place else { return };
-                    place.send(std::mem::take(&mut self.waiting).into());
-                    self.handed_id = self.last_id;
+                    place.send(self.waiting.take());
                     self.stream.feed.progress(now);
                 }
                 () = poll_fn(|cx| self.poll_gather(cx)), if goes_on => {}
@@ -141,34 +129,34 @@ impl Driver {
                 self.over = true;
                 return;
             }
-            Frame::Control(control, id) => {
+            Frame::Control(control, _) => {
                 if let Control::End { reason, .. } = **control {
-                    let at_once = matches!(reason.retry(), Retry::Auth | Retry::Never);
-                    if at_once && !self.waiting.is_empty() {
-                        self.waiting.clear();
-                        *id = id.and(self.handed_id);
-                    }
-                    self.end_by = Some(now + if at_once { LAST_WORD } else { LAST_BYTES });
+                    self.end_by = Some(now + last_moment(reason));
                 }
+                let patterns = lost_some(control).then(|| self.stream.feed.session().patterns());
+                take_back(&mut frame, &mut self.waiting, &mut self.wire, &patterns.unwrap_or_default());
             }
             Frame::Event(_) | Frame::Backfill(_) | Frame::Heartbeat(_) => {}
         }
-        self.waiting.extend_from_slice(&self.wire.bytes(&frame));
-        self.last_id = id_of(&frame).or(self.last_id);
+        let messages = self.wire.put(&frame, now, &mut self.waiting);
+        self.stream.count_messages(messages);
     }
 
     fn on_deadline(&mut self, deadline: Duration) {
         let now = self.app.clocks.now().max(deadline);
         if self.end_by.is_some_and(|by| by <= now) {
             self.cut(self.stream.end_reason());
-        } else {
-            self.stream.feed.tick(now);
+            return;
         }
+        if self.wire.deadline().is_some_and(|at| at <= now) {
+            self.wire.flush(&mut self.waiting);
+        }
+        self.stream.feed.tick(now);
     }
 
     fn cut(&mut self, reason: EndReason) {
         self.stream.note_end(reason);
-        self.waiting.clear();
+        self.waiting = Outgoing::default();
         self.over = true;
         self.cut.0.cancel();
     }

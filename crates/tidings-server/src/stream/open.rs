@@ -9,7 +9,7 @@ use tidings_core::feed::Frame;
 use tidings_core::hub::{Mailbox, TenantHub};
 use tidings_core::port::directory::Right;
 use tidings_core::port::log::Resolution;
-use tidings_core::session::{JoinAt, Opening, SessionConfig, Start};
+use tidings_core::session::{Course, JoinAt, Opening, SessionConfig, Start};
 use tidings_core::{Feed, Principal, Session};
 use tidings_protocol::control::Control;
 use tidings_protocol::cursor::Since;
@@ -17,9 +17,11 @@ use tidings_protocol::limits::FILTER_WORDS;
 use tidings_protocol::problem::Problem;
 use tidings_protocol::{Category, Cursor, EndReason, ErrorCode, EventType, Filter, Pattern};
 
-use super::registry::{OpenStream, StreamGuard};
+use super::batch::LONGEST;
+use super::registry::{Holder, OpenStream, StreamGuard};
 use super::sse::HeartbeatForm;
 use crate::app::App;
+use crate::audit::About;
 use crate::ids::random_text;
 use crate::metrics::Transport;
 use crate::problem::{Answer, Refusal};
@@ -42,6 +44,8 @@ pub struct Ask {
     pub ticket: Option<String>,
     /// How heartbeats are to come.
     pub heartbeat: HeartbeatForm,
+    /// For how long events are gathered into one.
+    pub batch: Option<Duration>,
     /// Parameters of poll and history.
     pub wait: Option<Duration>,
     /// Most events in one answer.
@@ -83,6 +87,9 @@ impl Ask {
                 "since" | "after" => once(&mut ask.since, parse_since(&value, &name)?, &name)?,
                 "ticket" => once(&mut ask.ticket, value.into_owned(), "ticket")?,
                 "heartbeat" => once(&mut heartbeat, parse_heartbeat(&value)?, "heartbeat")?,
+                "batch" => {
+                    once(&mut ask.batch, Duration::from_millis(parse_number(&value, "batch")?), "batch")?
+                }
                 "wait" => once(&mut ask.wait, Duration::from_secs(parse_number(&value, "wait")?), "wait")?,
                 "limit" => {
                     let limit = usize::try_from(parse_number(&value, "limit")?).unwrap_or(usize::MAX);
@@ -92,8 +99,17 @@ impl Ask {
             }
         }
         ask.heartbeat = heartbeat.unwrap_or_default();
+        if ask.batch.is_some_and(|window| window > LONGEST) {
+            return Err(bad("batch", "`batch` is at most 60000 milliseconds"));
+        }
         ask.set_filter(types, categories)?;
         Ok(ask)
+    }
+
+    /// What the audit log says it is about: the first channel.
+    #[must_use]
+    pub fn resource(&self) -> Option<String> {
+        self.patterns.first().map(ToString::to_string)
     }
 
     /// Which events are wanted.
@@ -104,7 +120,7 @@ impl Ask {
         if types.len() > FILTER_WORDS || categories.len() > FILTER_WORDS {
             return Err(bad("type", "at most 100 types and 100 categories"));
         }
-        self.filter = Filter { types: types.into(), categories: categories.into() };
+        self.filter = Filter { types: types.into(), categories: categories.into(), terminal: false };
         Ok(())
     }
 
@@ -175,22 +191,84 @@ fn parse_number(text: &str, name: &str) -> Answer<u64> {
     text.parse().map_err(|_| bad(name, format!("`{name}` is a whole number")))
 }
 
+/// What a stream or poll is to be.
+#[derive(Debug)]
+pub struct Plan {
+    /// How it leaves the server.
+    pub transport: Transport,
+    /// What its session is like.
+    pub session: Arc<SessionConfig>,
+    /// What it begins and ends with of its own accord.
+    pub course: Course,
+    /// What it begins and ends with in place of that, where the client's cursor is unknown.
+    pub unknown: Option<Course>,
+    /// Where it begins, where that is not what the client asked for.
+    pub start: Option<Start>,
+    /// The log's end as far as the stream is concerned, where that was read before.
+    pub head: Option<Cursor>,
+    /// Whether its channels are what they are.
+    pub fixed: bool,
+    /// What its rows in the audit log say; polls have none.
+    pub about: Option<About>,
+}
+
+impl Plan {
+    /// A native stream of server-sent events.
+    #[must_use]
+    pub fn stream(app: &App, about: About) -> Self {
+        Self {
+            transport: Transport::Sse,
+            session: app.stream_session.clone(),
+            course: Course::default(),
+            unknown: None,
+            start: None,
+            head: None,
+            fixed: false,
+            about: Some(about),
+        }
+    }
+
+    /// A poll.
+    #[must_use]
+    pub fn poll(app: &App) -> Self {
+        Self {
+            transport: Transport::Poll,
+            session: app.poll_session.clone(),
+            course: Course::default(),
+            unknown: None,
+            start: None,
+            head: None,
+            fixed: false,
+            about: None,
+        }
+    }
+}
+
 /// A session at work, entered among the open streams.
 #[derive(Debug)]
 pub struct OpenedStream {
     /// The session.
     pub feed: Feed,
     /// Whose it is.
-    pub principal: Arc<Principal>,
+    pub holder: Arc<Holder>,
+    /// Whether its channels are what they are.
+    pub fixed: bool,
     _guard: StreamGuard,
     app: Arc<App>,
     transport: Transport,
+    about: Option<About>,
     reason: Option<EndReason>,
     delivered: u64,
+    messages: u64,
     opened_at: Duration,
 }
 
 impl OpenedStream {
+    /// Counts messages that go out: an event is one, or as many as its view has frames.
+    pub fn count_messages(&mut self, messages: usize) {
+        self.messages += messages as u64;
+    }
+
     /// Counts a frame that goes out.
     pub fn count(&mut self, frame: &Frame) {
         match frame {
@@ -218,33 +296,23 @@ impl OpenedStream {
 
 impl Drop for OpenedStream {
     fn drop(&mut self) {
+        let open_for = self.app.clocks.now().saturating_sub(self.opened_at);
+        let reason = self.end_reason();
         if self.transport != Transport::Poll {
-            let open_for = self.app.clocks.now().saturating_sub(self.opened_at);
-            self.app.metrics.stream_closed(self.transport, self.end_reason(), self.delivered, open_for);
+            self.app.metrics.stream_closed(self.transport, reason, self.delivered, open_for);
         }
-    }
-}
-
-/// Checks that every pattern may be subscribed to.
-///
-/// # Errors
-/// `forbidden_channel` naming the first that may not, `too_many_channels`.
-pub fn authorize(app: &App, principal: &Principal, patterns: &[Pattern]) -> Answer<()> {
-    let limit = app.config.limits.channels_per_session;
-    if limit > 0 && patterns.len() > limit {
-        return Err(Refusal::of(ErrorCode::TooManyChannels));
-    }
-    match patterns.iter().find(|pattern| !principal.may(Right::Subscribe, pattern)) {
-        Some(pattern) => {
-            let detail = format!("the credential gives no right to subscribe to {pattern}");
-            Err(Refusal(Problem::new(ErrorCode::ForbiddenChannel, detail).at(pattern.to_string())))
+        if let Some(about) = &self.about {
+            self.app.audit.closed(self.feed.session().id(), about, open_for, self.messages, reason);
+            about.log_end(reason);
         }
-        None => Ok(()),
     }
 }
 
 /// Where a session begins that was asked to begin at `since`.
-async fn resolve_start(app: &App, hub: &TenantHub, since: Option<AskedSince>) -> Answer<Start> {
+///
+/// # Errors
+/// Storage's.
+pub async fn resolve_start(app: &App, hub: &TenantHub, since: Option<AskedSince>) -> Answer<Start> {
     Ok(match since {
         None | Some(AskedSince::Valid(Since::Now)) => Start::Head,
         Some(AskedSince::Foreign) => Start::Unknown,
@@ -267,17 +335,22 @@ async fn resolve_start(app: &App, hub: &TenantHub, since: Option<AskedSince>) ->
 pub async fn resolve_join(app: &App, hub: &TenantHub, since: Option<Since>) -> Answer<JoinAt> {
     Ok(match resolve_start(app, hub, since.map(AskedSince::Valid)).await? {
         Start::Head => JoinAt::Here,
-        Start::Resume(cursor) => JoinAt::After(cursor),
+        Start::Resume(cursor) | Start::After(cursor) => JoinAt::After(cursor),
         Start::Oldest(floor) => JoinAt::Oldest(floor),
         Start::Unknown => JoinAt::Unknown,
     })
 }
 
-/// Looks once more, now that the stream would be told: its key may have been revoked, or the server may have begun to
-/// leave, since that was asked first.
-fn still_welcome(app: &App, principal: &Principal) -> Answer<()> {
-    if app.auth.is_revoked(principal) {
+/// Looks once more, now that the stream would be told: its credential may have ended or lost rights, or the server may
+/// have begun to leave, since that was asked first.
+fn still_welcome(app: &App, principal: &Principal, patterns: &[Pattern]) -> Answer<()> {
+    if app.auth.has_ended(principal) {
         return Err(Refusal::of(ErrorCode::Unauthenticated));
+    }
+    if let Some(now) = app.auth.changed(principal)
+        && patterns.iter().any(|pattern| !now.may(Right::Subscribe, pattern))
+    {
+        return Err(Refusal::of(ErrorCode::ForbiddenChannel));
     }
     if app.draining.is_cancelled() {
         return Err(Refusal::of(ErrorCode::ServerShutdown));
@@ -285,56 +358,82 @@ fn still_welcome(app: &App, principal: &Principal) -> Answer<()> {
     Ok(())
 }
 
+/// Takes a place among the open streams.
+fn enter(
+    app: &App,
+    id: &str,
+    principal: &Arc<Principal>,
+    mailbox: &Arc<Mailbox>,
+    plan: &Plan,
+) -> Answer<(Arc<Holder>, StreamGuard)> {
+    let holder = Holder::new(principal.clone());
+    let limits = &app.config.limits;
+    let (limit, whose) = match principal.is_service() {
+        true => (limits.streams_per_key, "key"),
+        false => (limits.streams_per_user, "user"),
+    };
+    let entry = OpenStream {
+        holder: holder.clone(),
+        mailbox: mailbox.clone(),
+        counted: plan.transport != Transport::Poll,
+        fixed: plan.fixed,
+    };
+    let guard = app.registry.enter(id, entry, limit).map_err(|_| {
+        let why = format!("the {whose} has as many streams open as it may have");
+        Refusal(Problem::new(ErrorCode::TooManyStreams, why).retry_after(5))
+    })?;
+    Ok((holder, guard))
+}
+
 /// Puts a session to work for a principal that was found and authorised.
 ///
 /// # Errors
-/// Storage's; `too_many_streams` for streams past the principal's limit.
-pub async fn open(
-    app: &Arc<App>,
-    principal: Arc<Principal>,
-    ask: Ask,
-    transport: Transport,
-    config: Arc<SessionConfig>,
-) -> Answer<OpenedStream> {
+/// Storage's; `too_many_streams` for streams past the principal's limit; `capacity` where the audit log has no room.
+pub async fn open(app: &Arc<App>, principal: Arc<Principal>, ask: Ask, plan: Plan) -> Answer<OpenedStream> {
     let hub = app.hub.tenant(&principal.tenant).await?;
-    let start = resolve_start(app, &hub, ask.since).await?;
+    let start = match plan.start {
+        Some(start) => start,
+        None => resolve_start(app, &hub, ask.since).await?,
+    };
     let filter = Arc::new(ask.filter);
     let mailbox = Mailbox::new(filter.clone(), app.mailbox_bytes);
     let id = random_text::<16>().map_err(|error| {
         tracing::error!(%error, "no session id can be drawn");
         Refusal::of(ErrorCode::Internal)
     })?;
-    let is_stream = transport != Transport::Poll;
-    let entry = OpenStream { principal: principal.clone(), mailbox: mailbox.clone(), counted: is_stream };
-    let guard = app.registry.enter(&id, entry, app.config.limits.streams_per_key).map_err(|_| {
-        let problem =
-            Problem::new(ErrorCode::TooManyStreams, "the key has as many streams open as it may have");
-        Refusal(problem.retry_after(5))
-    })?;
-    still_welcome(app, &principal)?;
+    let (holder, guard) = enter(app, &id, &principal, &mailbox, &plan)?;
+    still_welcome(app, &principal, &ask.patterns)?;
+    if let Some(about) = &plan.about {
+        app.audit.opened(&id, about).await?;
+        about.log_opened();
+    }
     let now = app.clocks.now();
     let opening = Opening {
         id,
         patterns: ask.patterns,
         filter,
         start,
-        head: hub.published(),
+        head: plan.head.unwrap_or_else(|| hub.published()),
         expires: principal.expires_at.map(|at| (at, app.time_left(at))),
+        course: plan.unknown.filter(|_| start == Start::Unknown).unwrap_or(plan.course),
     };
-    let page_bytes = config.page_bytes;
-    let session = Session::open(now, config, opening);
+    let page_bytes = plan.session.page_bytes;
+    let session = Session::open(now, plan.session, opening);
     let feed = Feed::new(session, mailbox, hub, app.pages.clone(), page_bytes);
-    if is_stream {
-        app.metrics.stream_opened(transport);
+    if plan.transport != Transport::Poll {
+        app.metrics.stream_opened(plan.transport, matches!(start, Start::Resume(_)));
     }
     Ok(OpenedStream {
         feed,
-        principal,
+        holder,
+        fixed: plan.fixed,
         _guard: guard,
         app: app.clone(),
-        transport,
+        transport: plan.transport,
+        about: plan.about,
         reason: None,
         delivered: 0,
+        messages: 0,
         opened_at: now,
     })
 }

@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
+use tidings_core::Entry;
 use tidings_protocol::Cursor;
 use tokio::io::AsyncWrite;
 
@@ -20,17 +22,21 @@ const ENTRY_BYTES: usize = std::mem::size_of::<Waiting>();
 pub struct Outgoing {
     buffers: VecDeque<Waiting>,
     bytes: usize,
+    /// Whether what was written may still be in a layer above the socket.
+    unflushed: bool,
     /// Whether the first buffer is needed to its end: some of it was written, or it is the response's head.
     first_needed: bool,
     /// The last id of which some byte was written.
     begun: Option<Cursor>,
 }
 
-/// Bytes, and the id that a client has once it has taken them.
+/// Bytes of one whole frame or more, and the id that a client has once it has taken them.
 #[derive(Debug)]
 struct Waiting {
     bytes: Bytes,
     id: Option<Cursor>,
+    /// The event that the bytes tell of, and nothing else.
+    event: Option<Arc<Entry>>,
 }
 
 impl Outgoing {
@@ -44,9 +50,18 @@ impl Outgoing {
 
     /// Puts bytes at the end; `id` is what a client has once it has taken them.
     pub fn push(&mut self, bytes: Bytes, id: Option<Cursor>) {
-        if !bytes.is_empty() {
-            self.bytes += bytes.len();
-            self.buffers.push_back(Waiting { bytes, id });
+        self.put(Waiting { bytes, id, event: None });
+    }
+
+    /// Puts an event's frame at the end.
+    pub fn push_event(&mut self, bytes: Bytes, id: Option<Cursor>, event: Arc<Entry>) {
+        self.put(Waiting { bytes, id, event: Some(event) });
+    }
+
+    fn put(&mut self, waiting: Waiting) {
+        if !waiting.bytes.is_empty() {
+            self.bytes += waiting.bytes.len();
+            self.buffers.push_back(waiting);
         }
     }
 
@@ -66,20 +81,43 @@ impl Outgoing {
         any
     }
 
+    /// Drops events that have not been begun and are not to be kept; what stands around them stays.
+    pub fn drop_events(&mut self, keep: impl Fn(&Entry) -> bool) {
+        let needed = usize::from(self.first_needed);
+        let mut at = 0;
+        self.buffers.retain(|waiting| {
+            at += 1;
+            at <= needed || waiting.event.as_ref().is_none_or(|event| keep(event))
+        });
+        self.bytes = self.buffers.iter().map(|waiting| waiting.bytes.len()).sum();
+    }
+
+    /// Takes everything that waits, for a transport that hands it on in one piece; it counts as begun.
+    pub fn take(&mut self) -> Bytes {
+        let mut all = Vec::with_capacity(self.bytes);
+        for waiting in std::mem::take(&mut self.buffers) {
+            all.extend_from_slice(&waiting.bytes);
+            self.begun = waiting.id.or(self.begun);
+        }
+        self.bytes = 0;
+        self.first_needed = false;
+        all.into()
+    }
+
     /// How many bytes wait, what keeping them costs counted in.
     #[must_use]
     pub fn len(&self) -> usize {
         self.bytes + self.buffers.len() * ENTRY_BYTES
     }
 
-    /// Whether nothing waits.
+    /// Whether nothing waits, here or above the socket.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.bytes == 0
+        self.bytes == 0 && !self.unflushed
     }
 
-    /// Writes all that waits, as much as the socket takes at a time. Ready once nothing waits; `wrote` says whether any
-    /// byte went out.
+    /// Writes and flushes all that waits, as much as is taken at a time. Ready once nothing waits; `wrote` says whether
+    /// any byte was taken from here. On bare TCP flushing does nothing.
     ///
     /// # Errors
     /// The socket's.
@@ -106,7 +144,12 @@ impl Outgoing {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             *wrote = true;
+            self.unflushed = true;
             self.advance(written);
+        }
+        if self.unflushed {
+            ready!(Pin::new(&mut *io).poll_flush(cx))?;
+            self.unflushed = false;
         }
         if self.buffers.capacity() > 0 {
             self.buffers = VecDeque::new();
@@ -157,6 +200,47 @@ mod tests {
         assert!(outgoing.drop_unbegun());
         assert_eq!(outgoing.bytes, 3);
         assert!(!outgoing.drop_unbegun());
+    }
+
+    /// A layer above a socket: it takes bytes, and gives them on when it is flushed and the socket has room.
+    #[derive(Default)]
+    struct Layer {
+        kept: usize,
+        has_room: bool,
+    }
+
+    impl AsyncWrite for Layer {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.kept += bytes.len();
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            if !self.has_room {
+                return Poll::Pending;
+            }
+            self.kept = 0;
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn what_is_kept_above_the_socket_still_waits() {
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let (mut outgoing, mut layer, mut wrote) = (waiting(), Layer::default(), false);
+        assert!(outgoing.poll_write(&mut cx, &mut layer, &mut wrote).is_pending());
+        assert!((wrote, layer.kept, outgoing.len()) == (true, 12, 0) && !outgoing.is_empty());
+        layer.has_room = true;
+        assert!(outgoing.poll_write(&mut cx, &mut layer, &mut false).is_ready());
+        assert!(layer.kept == 0 && outgoing.is_empty());
     }
 
     #[test]

@@ -14,10 +14,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tidings_core::Entry;
 use tidings_core::feed::Frame;
 use tidings_core::session::Pulse;
-use tidings_protocol::control::Control;
-use tidings_protocol::{Cursor, EndReason, Retry};
+use tidings_protocol::control::{Control, Reset, ResetReason};
+use tidings_protocol::{Cursor, EndReason, Pattern, Retry};
 use tokio::time::Sleep;
 
 use super::io::StreamIo;
@@ -31,11 +32,50 @@ pub(super) const LAST_BYTES: Duration = Duration::from_secs(10);
 
 /// Turns frames into bytes.
 pub trait Wire {
-    /// The bytes of a frame; empty where it has none.
-    fn encode(&mut self, frame: &Frame, now: Duration) -> Bytes;
+    /// Queues the bytes of a frame; a wire that gathers may keep them for a while. Answers how many messages of events
+    /// they are.
+    fn put(&mut self, frame: &Frame, now: Duration, out: &mut Outgoing) -> usize;
 
     /// What ends the stream on the wire, after its last frame.
     fn closing(&mut self, reason: EndReason) -> Bytes;
+
+    /// When it wants to be asked for what it has gathered.
+    fn deadline(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Queues what it has gathered.
+    fn flush(&mut self, _out: &mut Outgoing) {}
+
+    /// Forgets the gathered events that are not to be kept; whether there were any.
+    fn forget(&mut self, _keep: &dyn Fn(&Entry) -> bool) -> bool {
+        false
+    }
+}
+
+/// What a client may not see any more is taken back, as far as it has not begun to be sent. Answers the id that the
+/// frame, an `$end`, is to carry instead of its own.
+pub(super) fn take_back(frame: &mut Frame, out: &mut Outgoing, wire: &mut impl Wire, patterns: &[Pattern]) {
+    let Frame::Control(control, id) = frame else { return };
+    match &**control {
+        Control::End { reason, .. } if matches!(reason.retry(), Retry::Auth | Retry::Never) => {
+            // A stream that is over of itself gives what it has; no right has ended.
+            if *reason == EndReason::TerminalState {
+                return;
+            }
+            let gathered = wire.forget(&|_| false);
+            // An end between `$subscribed` and `$joined` has no id, and gets none.
+            if (out.drop_unbegun() || gathered) && id.is_some() {
+                *id = out.begun();
+            }
+        }
+        Control::Reset(Reset { reason: ResetReason::Unauthorized, .. }) => {
+            let keep = |entry: &Entry| patterns.iter().any(|pattern| entry.event().is_on(pattern));
+            wire.forget(&keep);
+            out.drop_events(keep);
+        }
+        _ => {}
+    }
 }
 
 impl std::fmt::Debug for Pump {
@@ -136,23 +176,20 @@ impl Pump {
                 self.close(now, last, reason);
                 return;
             }
-            Frame::Control(control, id) => {
+            Frame::Control(control, _) => {
                 if let Control::End { reason, .. } = **control {
-                    let at_once = matches!(reason.retry(), Retry::Auth | Retry::Never);
-                    // An end between `$subscribed` and `$joined` has no id, and gets none.
-                    if at_once && self.outgoing.drop_unbegun() && id.is_some() {
-                        *id = self.outgoing.begun();
-                    }
-                    self.end_by = Some(now + if at_once { LAST_WORD } else { LAST_BYTES });
+                    self.end_by = Some(now + last_moment(reason));
                 }
+                let patterns = lost_some(control).then(|| self.stream.feed.session().patterns());
+                take_back(&mut frame, &mut self.outgoing, wire, &patterns.unwrap_or_default());
             }
             Frame::Event(_) | Frame::Backfill(_) | Frame::Heartbeat(_) => {}
         }
-        let bytes = wire.encode(&frame, now);
-        self.outgoing.push(bytes, id_of(&frame));
+        let messages = wire.put(&frame, now, &mut self.outgoing);
+        self.stream.count_messages(messages);
     }
 
-    /// Writes what waits. Ready where nothing waits any more.
+    /// Writes what waits. Ready where nothing waits any more. The client moves on where the socket took bytes.
     ///
     /// # Errors
     /// The socket's.
@@ -162,9 +199,9 @@ impl Pump {
         now: Duration,
         io: &mut Io,
     ) -> Poll<io::Result<()>> {
-        let mut wrote = false;
+        let (mut wrote, taken) = (false, io.taken());
         let written = self.outgoing.poll_write(cx, io, &mut wrote);
-        if wrote {
+        if taken.map_or(wrote, |before| io.taken() != Some(before)) {
             self.stream.feed.progress(now);
         }
         if written.is_pending() {
@@ -201,6 +238,17 @@ impl Pump {
         self.stream.feed.tick(now);
         true
     }
+}
+
+/// How long a client has to take the last bytes.
+pub(super) fn last_moment(reason: EndReason) -> Duration {
+    let at_once = matches!(reason.retry(), Retry::Auth | Retry::Never) && reason != EndReason::TerminalState;
+    if at_once { LAST_WORD } else { LAST_BYTES }
+}
+
+/// Whether some of the channels may not be seen any more.
+pub(super) fn lost_some(control: &Control) -> bool {
+    matches!(control, Control::Reset(Reset { reason: ResetReason::Unauthorized, .. }))
 }
 
 /// The id that a client has once it has taken the frame.

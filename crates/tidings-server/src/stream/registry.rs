@@ -1,5 +1,5 @@
-//! Which streams are open: by session id, for changing them while they run; by principal, for limits and for ending
-//! them when a credential ends.
+//! Which streams are open: by session id, for changing them while they run; by principal, for limits; by credential and
+//! user, for ending them when those end.
 //!
 //! An entry lives as long as its [`StreamGuard`]; slots are given back however the stream ended.
 
@@ -12,15 +12,43 @@ use tidings_core::Principal;
 use tidings_core::hub::{Mailbox, Signal};
 use tidings_protocol::EndReason;
 
+use crate::auth::{Ended, narrowed};
+
+/// A stream's principal, which is another one's when a service key's grants change.
+#[derive(Debug)]
+pub struct Holder(Mutex<Arc<Principal>>);
+
+impl Holder {
+    /// As it is at the stream's opening.
+    #[must_use]
+    pub fn new(principal: Arc<Principal>) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(principal)))
+    }
+
+    /// From now on it is known by a fresh credential.
+    pub fn renew(&self, fresh: &Principal) {
+        let mut held = self.0.lock();
+        *held = narrowed(fresh, &held);
+    }
+
+    /// As it is now.
+    #[must_use]
+    pub fn get(&self) -> Arc<Principal> {
+        self.0.lock().clone()
+    }
+}
+
 /// An open stream, as others see it.
 #[derive(Debug, Clone)]
 pub struct OpenStream {
     /// Who opened it.
-    pub principal: Arc<Principal>,
+    pub holder: Arc<Holder>,
     /// Where to leave word.
     pub mailbox: Arc<Mailbox>,
     /// Whether it counts towards its principal's streams. Polls do not.
     pub counted: bool,
+    /// Whether its channels are what they are: streams of an app.
+    pub fixed: bool,
 }
 
 #[derive(Debug, Default)]
@@ -59,7 +87,7 @@ impl Registry {
     ) -> Result<StreamGuard, TooMany> {
         let mut open = self.open.lock();
         if stream.counted {
-            let count = open.per_principal.entry(stream.principal.id.clone()).or_default();
+            let count = open.per_principal.entry(stream.holder.get().id.clone()).or_default();
             if limit > 0 && *count >= limit {
                 return Err(TooMany);
             }
@@ -87,11 +115,22 @@ impl Registry {
         self.len() == 0
     }
 
-    /// Ends the streams of a principal.
-    pub fn end_of(&self, principal: &str, reason: EndReason) {
+    /// Ends the streams of a credential or user.
+    pub fn end_of(&self, ended: &Ended, reason: EndReason) {
         for stream in self.open.lock().streams.values() {
-            if &*stream.principal.id == principal {
+            if ended.is_of(&stream.holder.get()) {
                 stream.mailbox.signal(Signal::End(reason, None));
+            }
+        }
+    }
+
+    /// The service key of `now` has other grants: its streams keep what these take in.
+    pub fn regrant(&self, now: &Principal) {
+        for stream in self.open.lock().streams.values() {
+            let mut held = stream.holder.0.lock();
+            if held.credential == now.credential {
+                *held = narrowed(now, &held);
+                stream.mailbox.signal(Signal::Grants(held.clone()));
             }
         }
     }
@@ -108,10 +147,10 @@ impl Drop for StreamGuard {
     fn drop(&mut self) {
         let mut open = self.registry.open.lock();
         let Some(stream) = open.streams.remove(&self.id).filter(|stream| stream.counted) else { return };
-        if let Some(count) = open.per_principal.get_mut(&stream.principal.id) {
+        if let Some(count) = open.per_principal.get_mut(&stream.holder.get().id) {
             *count -= 1;
             if *count == 0 {
-                open.per_principal.remove(&stream.principal.id);
+                open.per_principal.remove(&stream.holder.get().id);
             }
         }
     }

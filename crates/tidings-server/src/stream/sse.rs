@@ -2,12 +2,15 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tidings_core::Entry;
 use tidings_core::feed::Frame;
 use tidings_core::session::Pulse;
+use tidings_core::view::View;
 use tidings_protocol::chunk::{self, Chunk};
 use tidings_protocol::control::Control;
 use tidings_protocol::limits::STREAM_TRAILING_BYTES;
@@ -15,8 +18,10 @@ use tidings_protocol::sse::{Block, FieldValue, HEARTBEAT};
 use tidings_protocol::{Cursor, EndReason};
 use tokio::io::ReadBuf;
 
+use super::batch::Batch;
 use super::io::StreamIo;
-use super::pump::{Pump, Wire, reason_of};
+use super::outgoing::Outgoing;
+use super::pump::{Pump, Wire, id_of, reason_of};
 use crate::guard::ConnectionGuard;
 
 /// How a client asked for heartbeats.
@@ -39,34 +44,37 @@ pub enum Framing {
 }
 
 /// Turns frames into the bytes of an event stream.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct SseWire {
     /// The heartbeat's form.
     pub heartbeat: HeartbeatForm,
     /// The body's framing.
     pub framing: Framing,
+    /// How events look; none for the native view.
+    pub view: Option<Arc<dyn View>>,
+    /// Gathers events for a while, where the client asked for that.
+    pub batch: Option<Box<Batch>>,
 }
 
 impl SseWire {
     /// The first block: how long a client is to wait before it comes back.
     #[must_use]
-    pub fn opening(self, retry: Duration) -> Bytes {
+    pub fn opening(&self, retry: Duration) -> Bytes {
         self.frame(&Chunk::new(&Block::retry(retry).to_bytes()))
     }
 
-    /// The bytes of a frame; empty where it has none.
-    #[must_use]
-    pub fn bytes(self, frame: &Frame) -> Bytes {
-        match frame {
-            Frame::Event(entry) => self.frame(entry.sse()),
-            Frame::Backfill(entry) => self.frame(&entry.sse_without_id()),
-            Frame::Control(control, id) => self.frame(&control_block(control, *id)),
-            Frame::Heartbeat(pulse) => self.frame(&self.heartbeat(*pulse)),
-            Frame::Abort(_) | Frame::Over => Bytes::new(),
+    /// An event's bytes, and how many messages they are.
+    fn event(&self, entry: &Entry) -> (Bytes, usize) {
+        match &self.view {
+            None => (self.frame(entry.sse()), 1),
+            Some(view) => {
+                let shown = entry.sse_in(&**view);
+                (self.frame(&shown.chunk), shown.frames)
+            }
         }
     }
 
-    fn heartbeat(self, pulse: Pulse) -> Chunk {
+    fn heartbeat(&self, pulse: Pulse) -> Chunk {
         if self.heartbeat == HeartbeatForm::Event {
             let id = match pulse {
                 Pulse::Silent => None,
@@ -82,7 +90,7 @@ impl SseWire {
         })
     }
 
-    fn frame(self, chunk: &Chunk) -> Bytes {
+    fn frame(&self, chunk: &Chunk) -> Bytes {
         match self.framing {
             Framing::Chunked => chunk.framed().clone(),
             Framing::Bare => chunk.payload(),
@@ -91,7 +99,7 @@ impl SseWire {
 
     /// What ends the body.
     #[must_use]
-    pub fn end(self) -> Bytes {
+    pub fn end(&self) -> Bytes {
         match self.framing {
             Framing::Chunked => Bytes::from_static(chunk::LAST),
             Framing::Bare => Bytes::new(),
@@ -111,12 +119,54 @@ fn control_block(control: &Control, id: Option<Cursor>) -> Chunk {
 }
 
 impl Wire for SseWire {
-    fn encode(&mut self, frame: &Frame, _now: Duration) -> Bytes {
-        self.bytes(frame)
+    fn put(&mut self, frame: &Frame, now: Duration, out: &mut Outgoing) -> usize {
+        let id = id_of(frame);
+        if let Frame::Event(entry) = frame
+            && let Some(batch) = &mut self.batch
+        {
+            let messages = self.view.as_ref().map_or(1, |view| entry.sse_in(&**view).frames);
+            if batch.add(entry.clone(), now) {
+                self.flush(out);
+            }
+            return messages;
+        }
+        // What was gathered stands before what follows it.
+        self.flush(out);
+        match frame {
+            Frame::Event(entry) => {
+                let (bytes, messages) = self.event(entry);
+                out.push_event(bytes, id, entry.clone());
+                return messages;
+            }
+            Frame::Backfill(entry) => {
+                out.push_event(self.frame(&entry.sse_without_id()), id, entry.clone());
+                return 1;
+            }
+            Frame::Control(control, id) => out.push(self.frame(&control_block(control, *id)), *id),
+            Frame::Heartbeat(pulse) => out.push(self.frame(&self.heartbeat(*pulse)), id),
+            Frame::Abort(_) | Frame::Over => {}
+        }
+        0
     }
 
     fn closing(&mut self, _reason: EndReason) -> Bytes {
         self.end()
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        self.batch.as_ref().and_then(|batch| batch.due())
+    }
+
+    fn flush(&mut self, out: &mut Outgoing) {
+        let view = self.view.as_deref();
+        let taken = self.batch.as_mut().and_then(|batch| batch.take(view));
+        if let Some((chunk, id)) = taken {
+            out.push(self.frame(&chunk), id);
+        }
+    }
+
+    fn forget(&mut self, keep: &dyn Fn(&Entry) -> bool) -> bool {
+        self.batch.as_mut().is_some_and(|batch| batch.forget(keep))
     }
 }
 
@@ -167,7 +217,9 @@ impl<Io: StreamIo> SseTask<Io> {
     fn say_goodbye(&mut self, cx: &mut Context<'_>) {
         if self.pump.outgoing.is_empty() {
             self.pump.outgoing.push(self.wire.end(), None);
-            let _ = self.pump.outgoing.poll_write(cx, &mut self.io, &mut false);
+            if self.pump.outgoing.poll_write(cx, &mut self.io, &mut false).is_ready() {
+                let _ = self.io.poll_farewell(cx);
+            }
         }
     }
 
@@ -180,7 +232,9 @@ impl<Io: StreamIo> SseTask<Io> {
             match &written {
                 Poll::Ready(Err(error)) => return Poll::Ready(reason_of(error)),
                 Poll::Ready(Ok(())) => {
-                    if let Some(reason) = self.pump.over() {
+                    if let Some(reason) = self.pump.over()
+                        && (self.pump.is_cut() || self.io.poll_farewell(cx).is_ready())
+                    {
                         return Poll::Ready(reason);
                     }
                 }
@@ -190,7 +244,11 @@ impl<Io: StreamIo> SseTask<Io> {
                 self.say_goodbye(cx);
                 return Poll::Ready(reason);
             }
-            let ticked = self.pump.poll_timer(cx, now, None, &self.io);
+            let due = self.wire.deadline();
+            let ticked = self.pump.poll_timer(cx, now, due, &self.io);
+            if ticked && due.is_some_and(|due| due <= self.pump.app.clocks.now()) {
+                self.wire.flush(&mut self.pump.outgoing);
+            }
             let more = full && written.is_ready();
             if !ticked && !more {
                 return Poll::Pending;

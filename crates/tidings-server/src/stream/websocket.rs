@@ -19,7 +19,8 @@ use tokio::io::{AsyncWriteExt, ReadBuf};
 
 use super::io::StreamIo;
 use super::open::OpenedStream;
-use super::pump::{Pump, Wire, reason_of};
+use super::outgoing::Outgoing;
+use super::pump::{Pump, Wire, id_of, reason_of};
 use super::sse::HeartbeatForm;
 use crate::guard::ConnectionGuard;
 use crate::requests;
@@ -87,14 +88,18 @@ impl SocketWire {
 }
 
 impl Wire for SocketWire {
-    fn encode(&mut self, frame: &Frame, now: Duration) -> Bytes {
+    fn put(&mut self, frame: &Frame, now: Duration, out: &mut Outgoing) -> usize {
+        let id = id_of(frame);
         match frame {
-            Frame::Event(entry) => entry.socket().clone(),
-            Frame::Backfill(entry) => entry.socket_without_id(),
-            Frame::Control(control, id) => Message::text(control_frame(control, *id)).encode(),
-            Frame::Heartbeat(pulse) => self.heartbeat(*pulse, now),
-            Frame::Abort(_) | Frame::Over => Bytes::new(),
+            Frame::Event(entry) => out.push_event(entry.socket().clone(), id, entry.clone()),
+            Frame::Backfill(entry) => out.push_event(entry.socket_without_id(), id, entry.clone()),
+            Frame::Control(control, id) => {
+                out.push(Message::text(control_frame(control, *id)).encode(), *id);
+            }
+            Frame::Heartbeat(pulse) => out.push(self.heartbeat(*pulse, now), id),
+            Frame::Abort(_) | Frame::Over => {}
         }
+        usize::from(matches!(frame, Frame::Event(_) | Frame::Backfill(_)))
     }
 
     fn closing(&mut self, reason: EndReason) -> Bytes {
@@ -282,6 +287,9 @@ impl<Io: StreamIo> Future for SocketTask<Io> {
         match this.poll_round(cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(reason) => {
+                if this.pump.outgoing.is_empty() && !this.pump.is_cut() {
+                    let _ = this.io.poll_farewell(cx);
+                }
                 this.pump.stream.note_end(reason);
                 Poll::Ready(())
             }

@@ -37,9 +37,14 @@ pub(super) fn parameters() -> Value {
         "limit": query("limit", &number(json!(1_000_000)), false, "Events in the answer at most."),
         "ticket": query("ticket", &json!({"type": "string"}), false, "A ticket in place of a credential."),
         "heartbeat": query("heartbeat", &json!({"enum": ["comment", "event"]}), false, "How heartbeats come."),
+        "batch": query("batch", &number(60_000.into()), false, "Milliseconds for which events are gathered into one."),
         "Last-Event-ID": {
             "name": "Last-Event-ID", "in": "header", "schema": {"type": "string"},
             "description": "The last id received; wins over `since`.",
+        },
+        "id": {
+            "name": "id", "in": "path", "required": true, "schema": {"type": "string"},
+            "description": "The id of what is asked for.",
         },
         "session": {
             "name": "session", "in": "path", "required": true, "schema": {"type": "string"},
@@ -51,7 +56,7 @@ pub(super) fn parameters() -> Value {
 /// Everything else.
 pub(super) fn schemas() -> Value {
     let mut schemas = names();
-    for group in [publishing(), reading(), administration()] {
+    for group in [publishing(), reading(), administration(), accounts()] {
         if let (Value::Object(all), Value::Object(more)) = (&mut schemas, group) {
             all.extend(more);
         }
@@ -186,6 +191,46 @@ fn administration() -> Value {
             "properties": {
                 "type": {"type": "string"}, "title": {"type": "string"}, "status": {"type": "integer"},
                 "code": refer("Code"), "detail": {"type": "string"}, "at": {"type": "string"},
+                "current": {"description": "The record as it is, where the request was made from an earlier state of it."},
+            },
+        },
+    })
+}
+
+/// Users and their sessions.
+fn accounts() -> Value {
+    let text = json!({"type": "string"});
+    let time = json!({"type": "string", "format": "date-time"});
+    let optional = json!({"type": ["string", "null"]});
+    json!({
+        "Login": {
+            "type": "object",
+            "required": ["email", "password"],
+            "properties": {"email": text, "password": {"type": "string", "format": "password"}},
+        },
+        "Me": {
+            "type": "object",
+            "required": ["user"],
+            "properties": {"user": {
+                "type": "object",
+                "required": ["id", "email", "role", "tenant"],
+                "properties": {
+                    "id": text, "email": optional, "role": {"enum": ["member", "admin"]}, "tenant": text,
+                },
+            }},
+        },
+        "CookieSessions": {
+            "type": "object",
+            "required": ["items", "nextCursor"],
+            "properties": {
+                "items": {"type": "array", "items": {
+                    "type": "object",
+                    "properties": {
+                        "id": text, "createdAt": time, "expiresAt": time, "ipAddress": optional,
+                        "userAgent": optional, "current": {"type": "boolean"},
+                    },
+                }},
+                "nextCursor": {"type": "null"},
             },
         },
     })
