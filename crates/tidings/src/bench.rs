@@ -142,6 +142,9 @@ impl Bench<'_> {
         if local.into_iter().any(|part| self.plan.has(part)) {
             return Err(Failure::usage("with --server only fan-out and publish can be measured"));
         }
+        if target.trust.is_some() {
+            return Err(Failure::usage("the bench speaks plain HTTP: name a server by http://"));
+        }
         // Pins the driver, too.
         Cores::on_measured(self.cores, || ());
         self.load(Dial::find(&target.host, target.port)?, target, self.plan.pid, report)

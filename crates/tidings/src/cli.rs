@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::bench;
-use crate::command::{config, doctor, history, key, publish, serve, tail, tenant};
+use crate::command::{
+    audit, config, doctor, history, key, publish, serve, simulate, tail, tenant, token, user, webhook,
+};
 use crate::config::{Faults, Flags, Loaded, Sources};
 use crate::failure::Failure;
 use crate::output::Output;
@@ -33,15 +35,29 @@ pub(crate) enum Command {
     /// Make and list tenants
     #[command(subcommand)]
     Tenant(tenant::Command),
-    /// Make, list and revoke API keys
+    /// Make, list and disable users; set passwords
+    #[command(subcommand)]
+    User(user::Command),
+    /// Make, list and revoke API keys; change what they may do
     #[command(subcommand)]
     Key(key::Command),
+    /// Sign tokens as a configured issuer does
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Add, list and remove secrets of webhooks
+    #[command(subcommand)]
+    Webhook(webhook::Command),
+    /// Show or export the audit log
+    Audit(audit::Args),
     /// Publish an event
     Publish(publish::Args),
     /// Follow channels
     Tail(tail::Args),
     /// Read what channels have retained
     History(history::Args),
+    /// Let something happen on a server, by its API
+    #[command(subcommand)]
+    Simulate(simulate::Command),
     /// Check or print the configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -92,10 +108,15 @@ impl Cli {
         match self.command {
             Command::Serve(args) => serve::run(&args, sources, output),
             Command::Tenant(command) => alone(tenant::run(&command, sources, output)),
+            Command::User(command) => alone(user::run(&command, sources, output)),
             Command::Key(command) => alone(key::run(&command, sources, output)),
+            Command::Token(command) => alone(token::run(&command, sources, output)),
+            Command::Webhook(command) => alone(webhook::run(&command, sources, output)),
+            Command::Audit(args) => alone(audit::run(&args, sources, output)),
             Command::Publish(args) => alone(publish::run(&args, sources, output)),
             Command::Tail(args) => alone(tail::run(&args, sources, output)),
             Command::History(args) => alone(history::run(&args, sources, output)),
+            Command::Simulate(command) => alone(simulate::run(&command, sources, output)),
             Command::Config(command) => config::run(&command, sources, output),
             Command::Doctor(args) => alone(doctor::run(&args, sources, output)),
             Command::Bench(args) => bench::run(&args, sources, output),

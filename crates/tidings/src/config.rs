@@ -9,8 +9,10 @@
 
 pub(crate) mod fault;
 pub(crate) mod file;
+pub(crate) mod issuers;
 pub(crate) mod key;
 pub(crate) mod keys;
+pub(crate) mod members;
 pub(crate) mod nearest;
 pub(crate) mod origin;
 pub(crate) mod print;
@@ -40,13 +42,14 @@ pub(crate) struct Loaded {
     pub(crate) notes: Vec<String>,
 }
 
-/// Reads, decides and checks.
+/// Reads, decides and checks, with the keys that stand in files of their own.
 ///
 /// # Errors
 /// Everything that is wrong, not only the first.
 pub(crate) fn load(flags: &Flags, sources: &dyn Sources) -> Result<Loaded, Faults> {
-    let loaded = read(flags, sources)?;
+    let mut loaded = read(flags, sources)?;
     settings::check(&loaded.settings, &loaded.origins)?;
+    loaded.settings.server.issuers = issuers::resolve(&loaded.settings.issuers, sources).map_err(Faults)?;
     Ok(loaded)
 }
 

@@ -1,29 +1,31 @@
 //! `tidings serve --demo`: something to look at at once.
 //!
-//! Owns: the demo key (fresh at each start, the earlier one revoked), its file, the first events on the channel `demo`,
-//! and the lines that are shown. Invariant: only with `--demo`, and that only on loopback, is a key made without being
-//! asked for.
+//! Owns: two users and two keys, with fresh secrets at each start ([`people`]), the files that hold them ([`files`]), the
+//! first events on the channel `demo`, the first casts ([`samples`]), and the lines that are shown ([`lines`]).
+//!
+//! Invariants: only with `--demo`, and that only on loopback, is a credential made without being asked for; what an
+//! earlier start has drawn works no longer when this one listens.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+mod files;
+mod lines;
+mod people;
+mod samples;
+
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use serde_json::{Value, json};
 use tidings_core::port::Store;
 use tidings_core::port::store::{Action, Command};
 use tidings_protocol::publish::parse_publish;
-use tidings_server::admin::request::{CreatedKey, KeyCreate, Keys, Request};
-use tidings_server::admin::{Admin, AdminError};
+use tidings_server::admin::Admin;
 
 use crate::failure::Failure;
+use files::Files;
+use samples::Samples;
 
 /// The tenant that the demo lives in.
 const TENANT: &str = "default";
-/// What the demo key is called.
-const NAME: &str = "serve --demo";
-/// Where its text is, in the data directory.
-const FILE: &str = "demo-key";
 
 /// What there is to read on the channel `demo`. The keys keep restarts from publishing it again within a day.
 const EVENTS: &str = r#"{"events":[
@@ -32,39 +34,41 @@ const EVENTS: &str = r#"{"events":[
     {"channel":"demo","type":"progress","key":"upload","data":{"done":100,"of":100},"idempotencyKey":"serve-demo-3"}
 ]}"#;
 
-/// Draws a fresh demo key, writes it to its file, and publishes the demo's events.
+/// The demo of one start.
+pub(crate) struct Demo {
+    files: Files,
+    service_key: String,
+    /// The member's id.
+    member: String,
+    /// The cast that waits to be driven.
+    cast: Option<String>,
+}
+
+impl std::fmt::Debug for Demo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Demo").field("member", &self.member).finish_non_exhaustive()
+    }
+}
+
+/// Draws fresh credentials, writes them to their files, and publishes the demo's events. To be called before anything is
+/// served: what the earlier credentials opened is not ended.
 ///
 /// # Errors
 /// Storage or the file system refuses.
-pub(crate) async fn prepare(admin: &Admin, store: &dyn Store, directory: &Path) -> Result<PathBuf, Failure> {
-    let key =
-        fresh_key(admin).await.map_err(|error| Failure::new(format!("cannot make the demo key: {error}")))?;
-    let file = directory.join(FILE);
-    let written = write_private(&file, &format!("{key}\n"));
-    written
-        .map_err(|error| Failure::new(format!("cannot write the demo key to {}: {error}", file.display())))?;
+pub(crate) async fn prepare(admin: &Admin, store: &dyn Store, directory: &Path) -> Result<Demo, Failure> {
+    let drawn = people::draw(admin).await;
+    let drawn =
+        drawn.map_err(|error| Failure::new(format!("cannot make the demo's users and keys: {error}")))?;
+    let files = Files::of(directory);
+    let line = |text: &str| format!("{text}\n");
+    files.write(files::KEY, &line(&drawn.service_key))?;
+    files.write(files::MEMBER_KEY, &line(&drawn.member_key))?;
+    files.write(files::MEMBER_PASSWORD, &line(drawn.member.password.as_deref().unwrap_or_default()))?;
+    files.write(files::ADMIN_PASSWORD, &line(drawn.admin.password.as_deref().unwrap_or_default()))?;
+    // The session in it has ended, and curl keeps the mode of a file that is there.
+    files.write(files::COOKIES, "")?;
     publish(store).await?;
-    Ok(fs::canonicalize(&file).unwrap_or(file))
-}
-
-async fn fresh_key(admin: &Admin) -> Result<String, AdminError> {
-    let listed = admin.carry_out(Request::KeyList { tenant: Some(TENANT.to_owned()) }).await?;
-    let listed: Keys = read(listed)?;
-    for key in listed.keys.into_iter().filter(|key| key.name == NAME && key.revoked_at.is_none()) {
-        admin.carry_out(Request::KeyRevoke { id: key.id }).await?;
-    }
-    let wanted = KeyCreate {
-        tenant: TENANT.to_owned(),
-        name: NAME.to_owned(),
-        grants: vec!["publish:*".to_owned(), "subscribe:*".to_owned()],
-        expires_in: None,
-    };
-    let made: CreatedKey = read(admin.carry_out(Request::KeyCreate(wanted)).await?)?;
-    Ok(made.key)
-}
-
-fn read<T: serde::de::DeserializeOwned>(answer: serde_json::Value) -> Result<T, AdminError> {
-    serde_json::from_value(answer).map_err(|error| AdminError::Failed(error.to_string()))
+    Ok(Demo { files, service_key: drawn.service_key, member: drawn.member.id, cast: None })
 }
 
 async fn publish(store: &dyn Store) -> Result<(), Failure> {
@@ -77,74 +81,35 @@ async fn publish(store: &dyn Store) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes a file that only its owner can read, whole or not at all.
-fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    let new = path.with_extension("new");
-    match fs::remove_file(&new) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+impl Demo {
+    /// Tells the server, which serves by now and without TLS, of the demo's casts.
+    pub(crate) async fn tell_of_casts(self, server: SocketAddr) -> Self {
+        let Self { files, service_key, member, .. } = &self;
+        let cast = Samples { files, service_key, member }.tell(server).await;
+        Self { cast, ..self }
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&new, path)
-}
 
-/// What to type to see something.
-pub(crate) fn lines(key_file: &Path, address: SocketAddr) -> String {
-    let key = format!("\"Authorization: Bearer $(cat {})\"", quoted(key_file));
-    format!(
-        "the demo key is in {}; it works until the next start\n\n\
-         follow the channel `demo` in one terminal:\n\n  \
-         curl -N -H {key} 'http://{address}/v1/events?channel=demo&since=start'\n\n\
-         and publish to it from another:\n\n  \
-         curl -H {key} http://{address}/v1/publish -d '{{\"channel\":\"demo\",\"type\":\"hello\",\"data\":{{\"from\":\"curl\"}}}}'\n",
-        key_file.display()
-    )
-}
+    /// The file with the service key.
+    pub(crate) fn key_file(&self) -> PathBuf {
+        self.files.path(files::KEY)
+    }
 
-/// The path as a shell takes it for one word.
-fn quoted(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
-    if text.chars().all(plain) { text.into_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+    /// What to type to see something on the server at this URL.
+    pub(crate) fn lines(&self, url: &str) -> String {
+        lines::lines(&self.files, url, self.cast.as_deref())
+    }
+
+    /// The same for programs: where the secrets are, and what there is.
+    pub(crate) fn describe(&self) -> Value {
+        json!({
+            "key": self.files.path(files::KEY),
+            "memberKey": self.files.path(files::MEMBER_KEY),
+            "member": { "id": self.member, "email": people::MEMBER_EMAIL, "password": self.files.path(files::MEMBER_PASSWORD) },
+            "admin": { "email": people::ADMIN_EMAIL, "password": self.files.path(files::ADMIN_PASSWORD) },
+            "cast": self.cast,
+        })
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::PermissionsExt;
-
-    #[test]
-    fn the_demo_can_be_published() {
-        let drafts = parse_publish(EVENTS.as_bytes()).unwrap();
-        assert!(
-            drafts.iter().all(|draft| draft.channel.as_str() == "demo" && draft.idempotency_key.is_some())
-        );
-    }
-
-    #[test]
-    fn the_key_file_is_private_and_replaced_whole() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(FILE);
-        fs::write(&path, "earlier").unwrap();
-        fs::write(path.with_extension("new"), "left over").unwrap();
-        write_private(&path, "tdk_x\n").unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "tdk_x\n");
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn lines_work_as_pasted() {
-        let lines = lines(Path::new("/srv/it's here/demo-key"), "127.0.0.1:8080".parse().unwrap());
-        assert!(
-            lines.contains(r#"-H "Authorization: Bearer $(cat '/srv/it'\''s here/demo-key')""#),
-            "{lines}"
-        );
-        assert!(
-            lines.contains(r#"-d '{"channel":"demo","type":"hello","data":{"from":"curl"}}'"#),
-            "{lines}"
-        );
-    }
-}
+mod tests;

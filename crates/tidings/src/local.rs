@@ -6,7 +6,7 @@
 //! Invariant: the database is opened only by whoever holds the directory's lock.
 
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use serde_json::Value;
 use tidings_server::admin::request::Request;
 use tidings_server::admin::socket::{CONVERSATION, NAME, ShortPath};
 use tidings_server::admin::{Admin, NothingOpen};
-use tidings_sqlite::LockError;
+use tidings_sqlite::{LockError, SqliteStore};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep, timeout};
@@ -40,33 +40,102 @@ enum Answer {
     Error { detail: String },
 }
 
+/// The way to what administers a data directory.
+pub(crate) enum Local {
+    /// The server that runs.
+    Served {
+        directory: PathBuf,
+        /// Connected when it was found.
+        first: Option<UnixStream>,
+    },
+    /// This process, with no server running. What is opened goes in this order, the lock last.
+    Alone { admin: Admin, store: Arc<SqliteStore>, lock: parts::Lock },
+}
+
+impl std::fmt::Debug for Local {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Local")
+    }
+}
+
 /// Carries a request out, on the running server if there is one.
 ///
 /// # Errors
 /// What did not work, or was refused.
 pub(crate) async fn ask<T: DeserializeOwned>(settings: &Settings, request: Request) -> Result<T, Failure> {
-    let directory = settings.data_dir.as_path();
-    match request {
-        Request::TenantAdd { .. } | Request::KeyCreate(_) => parts::make_directory(directory)?,
-        _ if directory.is_dir() => {}
-        _ => return Err(missing(directory)),
+    if request.begins() {
+        parts::make_directory(&settings.data_dir)?;
     }
-    let deadline = Instant::now() + PATIENCE;
-    let answer = loop {
-        match parts::lock(directory) {
-            Ok(lock) => break directly(directory, request, lock).await?,
-            Err(LockError::Held(_)) => {}
-            Err(other) => return Err(Failure::new(other.to_string())),
+    let mut local = Local::find(settings).await?;
+    let answer = local.ask(request).await;
+    local.leave();
+    answer
+}
+
+impl Local {
+    /// Finds the server that runs, or opens the directory where none does.
+    ///
+    /// # Errors
+    /// There is no such directory, or neither can be done.
+    pub(crate) async fn find(settings: &Settings) -> Result<Self, Failure> {
+        let directory = settings.data_dir.as_path();
+        if !directory.is_dir() {
+            return Err(missing(directory));
         }
-        match connect(directory).await {
-            Ok(stream) => break converse(stream, &request).await?,
-            Err(error) if is_absent(&error) && Instant::now() < deadline => sleep(PAUSE).await,
-            Err(error) => return Err(unreachable(directory, &error)),
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match parts::lock(directory) {
+                Ok(lock) => return Self::alone(directory, lock),
+                Err(LockError::Held(_)) => {}
+                Err(other) => return Err(Failure::new(other.to_string())),
+            }
+            match connect(directory).await {
+                Ok(stream) => {
+                    return Ok(Self::Served { directory: directory.to_owned(), first: Some(stream) });
+                }
+                Err(error) if is_absent(&error) && Instant::now() < deadline => sleep(PAUSE).await,
+                Err(error) => return Err(unreachable(directory, &error)),
+            }
         }
-    };
-    serde_json::from_value(answer).map_err(|error| {
-        Failure::new(format!("the server's answer is not understood ({error}): is it of another release?"))
-    })
+    }
+
+    fn alone(directory: &Path, lock: parts::Lock) -> Result<Self, Failure> {
+        let store = parts::open_for_command(directory)?;
+        let admin = Admin::new(Arc::clone(&store), parts::clock(), Arc::new(NothingOpen));
+        Ok(Self::Alone { admin, store, lock })
+    }
+
+    /// Carries a request out.
+    ///
+    /// # Errors
+    /// What did not work, or was refused.
+    pub(crate) async fn ask<T: DeserializeOwned>(&mut self, request: Request) -> Result<T, Failure> {
+        let answer = match self {
+            Self::Served { directory, first } => {
+                let stream = match first.take() {
+                    Some(stream) => stream,
+                    None => connect(directory).await.map_err(|error| unreachable(directory, &error))?,
+                };
+                converse(stream, &request).await?
+            }
+            Self::Alone { admin, .. } => {
+                admin.carry_out(request).await.map_err(|error| Failure::new(error.to_string()))?
+            }
+        };
+        serde_json::from_value(answer).map_err(|error| {
+            Failure::new(format!(
+                "the server's answer is not understood ({error}): is it of another release?"
+            ))
+        })
+    }
+
+    /// Lets the directory go: what was changed is in the file before another takes the lock.
+    pub(crate) fn leave(self) {
+        if let Self::Alone { store, lock, .. } = self {
+            store.close();
+            drop(lock);
+        }
+    }
 }
 
 /// Whether a server answers on the directory's admin socket.
@@ -102,15 +171,6 @@ fn unreachable(directory: &Path, error: &io::Error) -> Failure {
     })
 }
 
-async fn directly(directory: &Path, request: Request, lock: parts::Lock) -> Result<Value, Failure> {
-    let store = parts::open_for_command(directory)?;
-    let admin = Admin::new(Arc::clone(&store) as _, parts::clock(), Arc::new(NothingOpen));
-    let outcome = admin.carry_out(request).await;
-    store.close();
-    drop(lock);
-    outcome.map_err(|error| Failure::new(error.to_string()))
-}
-
 async fn converse(mut stream: UnixStream, request: &Request) -> Result<Value, Failure> {
     let talk = async {
         let line = serde_json::to_string(request)? + "\n";
@@ -141,12 +201,7 @@ mod tests {
 
     fn wanted() -> Request {
         let grants = vec!["publish:*".to_owned()];
-        Request::KeyCreate(KeyCreate {
-            tenant: "default".into(),
-            name: "ci".into(),
-            grants,
-            expires_in: None,
-        })
+        Request::KeyCreate(KeyCreate { name: "ci".into(), grants, ..KeyCreate::default() })
     }
 
     #[tokio::test]
@@ -173,7 +228,7 @@ mod tests {
         parts::make_directory(directory).unwrap();
         let _lock = parts::lock(directory).unwrap();
         let store = parts::open_for_command(directory).unwrap();
-        let admin = Admin::new(Arc::clone(&store) as _, parts::clock(), Arc::new(NothingOpen));
+        let admin = Admin::new(Arc::clone(&store), parts::clock(), Arc::new(NothingOpen));
         assert!(!is_served(directory).await);
         let serving = tokio::spawn(AdminSocket::bind(directory).unwrap().serve(Arc::new(admin)));
         assert!(is_served(directory).await);
@@ -184,6 +239,12 @@ mod tests {
         assert!(refused.contains("has a key named `ci` already"), "{refused}");
         let listed: Keys = ask(&settings, Request::KeyList { tenant: Some("default".into()) }).await.unwrap();
         assert_eq!(listed.keys[0].id, made.id);
+        let mut local = Local::find(&settings).await.unwrap();
+        for _ in 0..2 {
+            let tenants: Tenants = local.ask(Request::TenantList {}).await.unwrap();
+            assert_eq!(tenants.tenants.len(), 1);
+        }
+        local.leave();
         serving.abort();
     }
 

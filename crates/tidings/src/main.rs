@@ -17,6 +17,7 @@ mod demo;
 mod failure;
 mod local;
 mod logging;
+mod modules;
 mod open_files;
 mod output;
 mod parts;

@@ -113,6 +113,7 @@ const KEEP_ALL: Policy = Policy {
     events_per_channel: 0,
     idempotency_keys: 0,
     trim_marks: i64::MAX as u64,
+    audit_age: Duration::ZERO,
 };
 
 fn open(directory: &Path, options: Options) -> Result<Arc<SqliteStore>, Failure> {

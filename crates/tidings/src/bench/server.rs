@@ -55,6 +55,7 @@ impl OwnServer {
             authority: address.to_string(),
             prefix: String::new(),
             key,
+            trust: None,
         };
         Ok(Self { child, ready_after, target, workspace, cores })
     }
@@ -104,7 +105,7 @@ fn start(
 fn make_key(workspace: &Workspace) -> Result<String, Failure> {
     let settings = Settings { data_dir: workspace.path().to_owned(), ..Settings::default() };
     let grants = ["publish:*", "subscribe:*"].map(str::to_owned).to_vec();
-    let key = KeyCreate { tenant: "default".to_owned(), name: "bench".to_owned(), grants, expires_in: None };
+    let key = KeyCreate { name: "bench".to_owned(), grants, ..KeyCreate::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
     let made: CreatedKey = runtime.block_on(crate::local::ask(&settings, Request::KeyCreate(key)))?;

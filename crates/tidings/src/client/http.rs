@@ -9,8 +9,11 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 
 use super::refusal::Refusal;
 use super::target::Target;
@@ -40,6 +43,11 @@ impl From<Trouble> for Failure {
         }
     }
 }
+
+/// Bytes to a server and back, over TLS or not.
+trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Connection for Io {}
 
 /// Talks to one server with one key.
 #[derive(Debug, Clone)]
@@ -117,10 +125,12 @@ impl Client {
         Err(Trouble::Refused(Refusal::read(head.status, &head.headers, &body)))
     }
 
-    async fn connect(&self) -> io::Result<TcpStream> {
+    async fn connect(&self) -> io::Result<Box<dyn Connection>> {
         let stream = TcpStream::connect((self.target.host.as_str(), self.target.port)).await?;
         stream.set_nodelay(true)?;
-        Ok(stream)
+        let Some(trust) = &self.target.trust else { return Ok(Box::new(stream)) };
+        let name = ServerName::try_from(self.target.host.clone()).map_err(io::Error::other)?;
+        Ok(Box::new(TlsConnector::from(trust.clone()).connect(name, stream).await?))
     }
 
     fn unreachable(&self, error: &io::Error) -> Trouble {
@@ -134,6 +144,12 @@ impl Client {
             io::ErrorKind::TimedOut => {
                 format!("the server at {authority} cannot be reached: it took too long")
             }
+            _ if is_about_certificate(error) => {
+                format!(
+                    "the server at {authority} cannot be believed: {error}; name the certificate that vouches for it \
+                     by --ca, or its own"
+                )
+            }
             _ => format!("the server at {authority} cannot be reached: {error}"),
         })
     }
@@ -144,6 +160,11 @@ impl Client {
             self.target.authority
         ))
     }
+}
+
+fn is_about_certificate(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    matches!(inner, Some(rustls::Error::InvalidCertificate(_)))
 }
 
 fn malformed(error: &http::Error) -> Trouble {

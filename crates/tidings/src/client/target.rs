@@ -7,6 +7,7 @@ use clap::Args;
 use http::Uri;
 use http::uri::Scheme;
 
+use super::trust::{self, Trust};
 use crate::config::Sources;
 use crate::failure::Failure;
 
@@ -22,6 +23,9 @@ pub(crate) struct ServerArgs {
     /// The API key [default: $TIDINGS_API_KEY]; others on this machine can see it in the list of processes
     #[arg(long, value_name = "KEY", conflicts_with = "key_file")]
     pub(crate) key: Option<String>,
+    /// Certificates (PEM) to believe instead of the system's, where the URL begins with https://
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
     /// A file with the API key alone
     #[arg(long, value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
@@ -38,6 +42,8 @@ pub(crate) struct Target {
     pub(crate) prefix: String,
     /// Empty where none is sent.
     pub(crate) key: String,
+    /// Over TLS, whom is believed.
+    pub(crate) trust: Option<Trust>,
 }
 
 impl std::fmt::Debug for Target {
@@ -55,6 +61,7 @@ impl Target {
             authority: address.to_string(),
             prefix: String::new(),
             key: String::new(),
+            trust: None,
         }
     }
 }
@@ -70,7 +77,16 @@ impl ServerArgs {
             .clone()
             .or_else(|| sources.variable("TIDINGS_URL"))
             .unwrap_or_else(|| LOCAL.to_owned());
-        parse(&url, self.find_key(sources)?)
+        let (target, is_secure) = parse(&url, self.find_key(sources)?)?;
+        let trust = match (&self.ca, is_secure) {
+            (None, false) => None,
+            (None, true) => Some(trust::of_system()?),
+            (Some(file), true) => Some(trust::of_file(file)?),
+            (Some(_), false) => {
+                return Err(Failure::usage("--ca is for a server whose URL begins with https://"));
+            }
+        };
+        Ok(Target { trust, ..target })
     }
 
     fn find_key(&self, sources: &dyn Sources) -> Result<String, Failure> {
@@ -96,30 +112,29 @@ impl ServerArgs {
     }
 }
 
-fn parse(url: &str, key: String) -> Result<Target, Failure> {
+/// The server, and whether it is reached over TLS.
+fn parse(url: &str, key: String) -> Result<(Target, bool), Failure> {
     let wrong = |why: &str| Failure::usage(format!("`{url}` cannot be used as the server's URL: {why}"));
     let uri: Uri = url.parse().map_err(|_| wrong("write it as http://host:port"))?;
     let authority = uri.authority().ok_or_else(|| wrong("write it as http://host:port"))?;
-    match uri.scheme() {
-        Some(scheme) if *scheme == Scheme::HTTP => {}
-        Some(scheme) if *scheme == Scheme::HTTPS => {
-            return Err(wrong(
-                "this command does not speak TLS yet; name the server behind the proxy by http://",
-            ));
-        }
-        _ => return Err(wrong("it begins with http://")),
-    }
+    let is_secure = match uri.scheme() {
+        Some(scheme) if *scheme == Scheme::HTTP => false,
+        Some(scheme) if *scheme == Scheme::HTTPS => true,
+        _ => return Err(wrong("it begins with http:// or https://")),
+    };
     if uri.query().is_some() || authority.as_str().contains('@') {
         return Err(wrong("it has neither a query nor a user"));
     }
     let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-    Ok(Target {
+    let target = Target {
         host: host.to_owned(),
-        port: authority.port_u16().unwrap_or(80),
+        port: authority.port_u16().unwrap_or(if is_secure { 443 } else { 80 }),
         authority: authority.to_string(),
         prefix: uri.path().trim_end_matches('/').to_owned(),
         key,
-    })
+        trust: None,
+    };
+    Ok((target, is_secure))
 }
 
 #[cfg(test)]
@@ -138,6 +153,7 @@ mod tests {
         ServerArgs {
             server: server.map(str::to_owned),
             key: key.map(str::to_owned),
+            ca: None,
             key_file: file.map(PathBuf::from),
         }
     }
@@ -161,9 +177,23 @@ mod tests {
         let target =
             args(Some("http://[::1]/under/here/"), Some("k"), None).target(&Given::default()).unwrap();
         assert_eq!((target.host.as_str(), target.port, target.prefix.as_str()), ("::1", 80, "/under/here"));
-        for bad in ["", "localhost", "localhost:8080", "ftp://h", "https://h", "http://u@h", "http://h/?x"] {
+        for bad in ["", "localhost", "localhost:8080", "ftp://h", "http://u@h", "http://h/?x"] {
             assert!(args(Some(bad), Some("k"), None).target(&Given::default()).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn https_takes_its_own_port_and_someone_to_believe() {
+        for (url, port, is_secure) in
+            [("https://h", 443, true), ("https://h:8443", 8443, true), ("http://h", 80, false)]
+        {
+            let (target, found) = parse(url, String::new()).unwrap();
+            assert_eq!((target.port, found), (port, is_secure));
+        }
+        let ca = |url| ServerArgs { ca: Some("nowhere.pem".into()), ..args(Some(url), Some("k"), None) };
+        let refused = |url| ca(url).target(&Given::default()).unwrap_err().to_string();
+        assert!(refused("http://h").contains("--ca is for"));
+        assert!(refused("https://h").contains("nowhere.pem"));
     }
 
     #[test]

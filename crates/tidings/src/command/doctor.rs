@@ -60,6 +60,7 @@ async fn look(args: &Args, sources: &dyn Sources) -> Vec<Check> {
     checks.extend([machine::open_files(), machine::clock()]);
     // What cannot be read names no directory to look at.
     let Ok(loaded) = config::read(&flags, sources) else { return checks };
+    checks.extend(loaded.settings.server.tls.as_ref().map(server::certificate));
     let directory = loaded.settings.data_dir.as_path();
     checks.push(data_dir::permissions(directory));
     if directory.is_dir() {

@@ -4,7 +4,7 @@ mod lock;
 mod signals;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,14 +13,19 @@ use serde_json::json;
 use tidings_core::Hub;
 use tidings_core::hub::HubLimits;
 use tidings_core::pages::{PageLimits, Pages};
+use tidings_core::port::{AuditLog, Directory};
 use tidings_server::admin::socket::AdminSocket;
 use tidings_server::admin::{Admin, NothingOpen};
+use tidings_server::jwt::Verifier;
 use tidings_server::{Parts, Server};
 use tidings_sqlite::SqliteStore;
+use tokio::task::JoinHandle;
 
 use crate::cli::{LocalArgs, faulty};
 use crate::config::{self, Flags, Settings, Sources};
+use crate::demo::Demo;
 use crate::failure::Failure;
+use crate::modules::modules;
 use crate::output::Output;
 use crate::parts::Relay;
 use crate::{demo, logging, open_files, parts};
@@ -37,7 +42,7 @@ pub(crate) struct Args {
     /// Address to listen on; repeatable [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS")]
     listen: Vec<String>,
-    /// Draw a demo key and publish demo events, to have something to look at; on loopback only
+    /// Make demo users, keys, events and casts, to have something to look at; on loopback only
     #[arg(long)]
     demo: bool,
 }
@@ -84,36 +89,82 @@ async fn with_store(
     output: Output,
 ) -> Result<(), Failure> {
     let directory = settings.data_dir.as_path();
-    let demo_key = prepare_demo(settings, store).await?;
-    let server = Server::bind(settings.server.clone(), edge_parts(store, relay), open_files)
+    close_abandoned(store).await?;
+    check_webhook_secret(settings, store).await?;
+    let demo = prepare_demo(settings, store).await?;
+    let server = Server::bind(settings.server.clone(), edge_parts(settings, store, relay)?, open_files)
         .map_err(|error| cannot_listen(&error))?;
-    let admin =
-        Admin::new(Arc::clone(store) as _, parts::clock(), server.app()).listening(server.addresses());
+    let admin = Admin::new(Arc::clone(store), parts::clock(), server.app()).listening(server.addresses());
     let socket = AdminSocket::bind(directory).map_err(|error| {
         Failure::new(format!("cannot make the admin socket in {}: {error}", directory.display()))
     })?;
     let administering = tokio::spawn(socket.serve(Arc::new(admin)));
-    tell_ready(&server.addresses(), directory, demo_key.as_deref(), output);
-    server.run(signals.first()).await;
+    let reloading = server.tls().map(signals::reload_on_hangup).transpose()?;
+    let (addresses, is_secure) = (server.addresses(), server.tls().is_some());
+    let welcome = async {
+        let demo = match (demo, addresses.first()) {
+            (Some(demo), Some(address)) if !is_secure => Some(demo.tell_of_casts(*address).await),
+            (demo, _) => demo,
+        };
+        tell_ready(is_secure, &addresses, directory, demo.as_ref(), output);
+    };
+    // The demo tells of its casts by the API, so that it has to be served by then.
+    tokio::join!(server.run(signals.first()), welcome);
+    reloading.inspect(JoinHandle::abort);
     administering.abort();
     // Waited for, so that the socket's file is gone before the lock is.
     let _ = administering.await;
     Ok(())
 }
 
-fn edge_parts(store: &Arc<SqliteStore>, relay: &Relay) -> Parts {
+/// One secret in two tenants would not say whose a webhook is.
+async fn check_webhook_secret(settings: &Settings, store: &SqliteStore) -> Result<(), Failure> {
+    let Some(secret) = &settings.github_secret else { return Ok(()) };
+    let known = store.webhooks("github").await;
+    let known = known.map_err(|error| Failure::new(format!("cannot read the webhooks: {error}")))?;
+    match known.iter().find(|webhook| webhook.secret == *secret && webhook.tenant.as_str() != "default") {
+        Some(other) => Err(Failure::usage(format!(
+            "webhooks.github.secret is the secret of webhook {} of tenant `{}` too: give each its own",
+            other.id, other.tenant
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Streams that a crash cut off get their row in the audit log, before new ones can be opened.
+async fn close_abandoned(store: &SqliteStore) -> Result<(), Failure> {
+    let closed = store.close_abandoned().await;
+    let closed = closed.map_err(|error| Failure::new(format!("cannot write the audit log: {error}")))?;
+    if closed > 0 {
+        tracing::warn!(streams = closed, "the server before this one ended without closing its streams");
+    }
+    Ok(())
+}
+
+fn edge_parts(settings: &Settings, store: &Arc<SqliteStore>, relay: &Relay) -> Result<Parts, Failure> {
+    let tokens = Verifier::new(settings.server.issuers.clone())
+        .map_err(|why| Failure::usage(format!("the configuration is wrong\n{why}")))?;
     let hub = Hub::new(Arc::clone(store) as _, HubLimits::default());
     relay.connect(&hub);
     let pages = Pages::new(Arc::clone(store) as _, PageLimits::default());
-    Parts { store: Arc::clone(store) as _, directory: Arc::clone(store) as _, hub, pages }
+    Ok(Parts {
+        store: Arc::clone(store) as _,
+        directory: Arc::clone(store) as _,
+        users: Arc::clone(store) as _,
+        audit: Arc::clone(store) as _,
+        tokens,
+        modules: modules(settings),
+        hub,
+        pages,
+    })
 }
 
-async fn prepare_demo(settings: &Settings, store: &Arc<SqliteStore>) -> Result<Option<PathBuf>, Failure> {
+async fn prepare_demo(settings: &Settings, store: &Arc<SqliteStore>) -> Result<Option<Demo>, Failure> {
     if !settings.demo {
         return Ok(None);
     }
-    // Nothing is open yet that revoking the earlier key would have to end.
-    let admin = Admin::new(Arc::clone(store) as _, parts::clock(), Arc::new(NothingOpen));
+    // Nothing is open yet that voiding the earlier credentials would have to end.
+    let admin = Admin::new(Arc::clone(store), parts::clock(), Arc::new(NothingOpen));
     demo::prepare(&admin, &**store, &settings.data_dir).await.map(Some)
 }
 
@@ -131,22 +182,31 @@ fn cannot_listen(error: &std::io::Error) -> Failure {
 }
 
 /// Says on stdout that requests are taken, and where. That nobody reads it is no reason to stop.
-fn tell_ready(addresses: &[SocketAddr], directory: &Path, demo_key: Option<&Path>, output: Output) {
+fn tell_ready(
+    is_secure: bool,
+    addresses: &[SocketAddr],
+    directory: &Path,
+    demo: Option<&Demo>,
+    output: Output,
+) {
+    let scheme = if is_secure { "https" } else { "http" };
     let version = env!("CARGO_PKG_VERSION");
+    let urls: Vec<String> = addresses.iter().map(|address| format!("{scheme}://{address}")).collect();
     let ready = json!({
         "ready": true,
         "version": version,
         "pid": std::process::id(),
         "listen": addresses,
+        "urls": urls,
         "dataDir": directory,
-        "demoKey": demo_key,
+        "demoKey": demo.map(Demo::key_file),
+        "demo": demo.map(Demo::describe),
     });
     let words = |_: &serde_json::Value| {
-        let urls: Vec<String> = addresses.iter().map(|address| format!("http://{address}")).collect();
         let ready =
             format!("tidings {version} is ready on {}, data in {}", urls.join(", "), directory.display());
-        match (demo_key, addresses.first()) {
-            (Some(key), Some(address)) => format!("{ready}\n\n{}", demo::lines(key, *address)),
+        match (demo, urls.first()) {
+            (Some(demo), Some(url)) => format!("{ready}\n\n{}", demo.lines(url)),
             _ => ready,
         }
     };

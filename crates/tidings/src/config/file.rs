@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 use super::raw::{Said, Statement};
 use super::{Fault, Origin, Sources};
@@ -44,7 +44,7 @@ impl Found<'_> {
             let origin = (self.origin)(key.span().start);
             match value.get_ref() {
                 DeValue::Table(inner) => self.walk(&name, inner),
-                other => match read(other) {
+                other => match self.read(other) {
                     Some(said) => self.statements.push(Statement { name, said, origin }),
                     None => self
                         .faults
@@ -53,16 +53,31 @@ impl Found<'_> {
             }
         }
     }
-}
 
-fn read(value: &DeValue<'_>) -> Option<Said> {
-    Some(match value {
-        DeValue::String(text) => Said::Text(text.to_string()),
-        DeValue::Integer(number) => Said::Number(i64::from_str_radix(number.as_str(), number.radix()).ok()?),
-        DeValue::Boolean(flag) => Said::Flag(*flag),
-        DeValue::Array(items) => Said::List(items.iter().map(text_of).collect::<Option<_>>()?),
-        DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Table(_) => return None,
-    })
+    fn read(&self, value: &DeValue<'_>) -> Option<Said> {
+        Some(match value {
+            DeValue::String(text) => Said::Text(text.to_string()),
+            DeValue::Integer(number) => {
+                Said::Number(i64::from_str_radix(number.as_str(), number.radix()).ok()?)
+            }
+            DeValue::Boolean(flag) => Said::Flag(*flag),
+            DeValue::Array(items) if items.iter().any(|item| item.get_ref().is_table()) => {
+                Said::Tables(items.iter().map(|item| self.table(item)).collect::<Option<_>>()?)
+            }
+            DeValue::Array(items) => Said::List(items.iter().map(text_of).collect::<Option<_>>()?),
+            DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Table(_) => return None,
+        })
+    }
+
+    /// One table of a list of them.
+    fn table(&self, item: &Spanned<DeValue<'_>>) -> Option<Vec<Statement>> {
+        let DeValue::Table(table) = item.get_ref() else { return None };
+        let statement = |(key, value): (&Spanned<DeString<'_>>, &Spanned<DeValue<'_>>)| {
+            let origin = (self.origin)(key.span().start);
+            Some(Statement { name: key.get_ref().to_string(), said: self.read(value.get_ref())?, origin })
+        };
+        table.iter().map(statement).collect()
+    }
 }
 
 fn text_of(item: &Spanned<DeValue<'_>>) -> Option<String> {

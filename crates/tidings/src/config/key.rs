@@ -7,10 +7,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tidings_core::port::directory::Grant;
+use tidings_server::config::SameSite;
 
+use super::issuers::{self, Issuer};
 use super::raw::Said;
 use super::settings::{Durability, Settings};
 use super::units::{parse_duration, parse_size, show_duration, show_size};
+use super::{Fault, Origin};
 
 /// Finds a value's place in the settings.
 pub(crate) type Place<T> = fn(&mut Settings) -> &mut T;
@@ -25,6 +29,8 @@ pub(crate) enum Field {
     Size(Place<usize>),
     Duration(Place<Duration>),
     Durability(Place<Durability>),
+    SameSite(Place<SameSite>),
+    Grants(Place<Vec<Grant>>),
     Folder(Place<PathBuf>),
     File(Place<Option<PathBuf>>),
     Addresses(Place<Vec<SocketAddr>>),
@@ -34,6 +40,8 @@ pub(crate) enum Field {
     Url(Place<String>),
     /// Never shown.
     Secret(Place<Option<String>>),
+    /// A list of tables.
+    Issuers(Place<Vec<Issuer>>),
     /// Some of these words.
     Words(&'static [&'static str], Place<Vec<String>>),
 }
@@ -67,12 +75,15 @@ impl Key {
             Field::Size(_) => "size",
             Field::Duration(_) => "duration",
             Field::Durability(_) => "`fsync` or `os`",
+            Field::SameSite(_) => "`lax` or `none`",
+            Field::Grants(_) => "list of grants",
             Field::Folder(_) | Field::File(_) => "path",
             Field::Addresses(_) => "list of addresses",
             Field::Origin(_) => "origin",
             Field::Origins(_) => "list of origins",
             Field::Url(_) => "word or URL",
             Field::Secret(_) => "secret",
+            Field::Issuers(_) => "list of tables",
             Field::Words(..) => "list of words",
         }
     }
@@ -80,9 +91,25 @@ impl Key {
     /// Reads what was said into its place.
     ///
     /// # Errors
-    /// A sentence that says what is wrong with it.
-    pub(crate) fn read(&self, said: &Said, settings: &mut Settings) -> Result<(), String> {
+    /// What is wrong with it.
+    pub(crate) fn read(
+        &self,
+        said: &Said,
+        origin: &Origin,
+        settings: &mut Settings,
+    ) -> Result<(), Vec<Fault>> {
+        if let Field::Issuers(place) = self.field {
+            *place(settings) = issuers::read(said, origin)?;
+            return Ok(());
+        }
+        let wrong = |message: String| vec![Fault::with_key(origin, self.name, &message)];
+        self.read_value(said, settings).map_err(wrong)
+    }
+
+    fn read_value(&self, said: &Said, settings: &mut Settings) -> Result<(), String> {
         match self.field {
+            // Read apart: a list of tables has more than one place where something can be wrong.
+            Field::Issuers(_) => {}
             Field::Flag(place) => *place(settings) = said.flag()?,
             Field::Count(place) => {
                 *place(settings) = narrow(self.bounded(said.number()?, |n| n.to_string())?)?
@@ -100,6 +127,8 @@ impl Key {
                 let known = || format!("it is one of {}", Durability::NAMES.join(", "));
                 *place(settings) = Durability::parse(said.text()?).ok_or_else(known)?;
             }
+            Field::SameSite(place) => *place(settings) = parse_same_site(said.text()?)?,
+            Field::Grants(place) => *place(settings) = parse_each(&said.list()?, parse_grant)?,
             Field::Folder(place) => *place(settings) = PathBuf::from(said.filled()?),
             Field::File(place) => *place(settings) = Some(PathBuf::from(said.filled()?)),
             Field::Addresses(place) => *place(settings) = parse_each(&said.list()?, parse_address)?,
@@ -124,6 +153,8 @@ impl Key {
             Field::Size(place) => json!(show_size(*place(settings) as u64)),
             Field::Duration(place) => json!(show_duration(*place(settings))),
             Field::Durability(place) => json!(place(settings).name()),
+            Field::SameSite(place) => json!(show_same_site(*place(settings))),
+            Field::Grants(place) => json!(place(settings).iter().map(Grant::to_string).collect::<Vec<_>>()),
             Field::Folder(place) => json!(place(settings)),
             Field::File(place) => json!(place(settings).as_ref()?),
             Field::Addresses(place) => json!(place(settings)),
@@ -134,6 +165,7 @@ impl Key {
                 place(settings).as_ref()?;
                 json!("(set, not shown)")
             }
+            Field::Issuers(place) => issuers::show(place(settings)),
             Field::Words(_, place) => json!(place(settings)),
         })
     }
@@ -172,6 +204,22 @@ fn narrow<T: TryFrom<u64>>(value: u64) -> Result<T, String> {
 
 fn parse_each<T>(texts: &[String], parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
     texts.iter().map(|text| parse(text)).collect()
+}
+
+fn parse_grant(text: &str) -> Result<Grant, String> {
+    text.parse().map_err(|why| format!("`{text}`: {why}"))
+}
+
+fn parse_same_site(text: &str) -> Result<SameSite, String> {
+    let known = [SameSite::Lax, SameSite::None].into_iter().find(|policy| show_same_site(*policy) == text);
+    known.ok_or_else(|| "it is one of lax, none".to_owned())
+}
+
+const fn show_same_site(policy: SameSite) -> &'static str {
+    match policy {
+        SameSite::Lax => "lax",
+        SameSite::None => "none",
+    }
 }
 
 fn parse_address(text: &str) -> Result<SocketAddr, String> {

@@ -17,6 +17,8 @@ pub(crate) const GROUPS: &[Group] = &[
     Group { title: "What is kept, and where", keys: STORAGE },
     Group { title: "What clients may hold and send", keys: LIMITS },
     Group { title: "How streams behave", keys: STREAMS },
+    Group { title: "How users sign in, and what they may do", keys: USERS },
+    Group { title: "Whose tokens are believed", keys: TOKENS },
     Group { title: "Apps", keys: APP_KEYS },
 ];
 
@@ -48,7 +50,7 @@ const EDGE: &[Key] = &[
         "listen",
         Field::Addresses(|s| &mut s.server.listen),
         "Addresses to accept connections at. Port 0 takes any free one, which the ready line tells. Other machines can \
-         reach the server only with `behind_proxy`.",
+         reach the server only with `tls.cert` and `tls.key`, or with `behind_proxy`.",
     ),
     plain(
         "public_url",
@@ -66,8 +68,18 @@ const EDGE: &[Key] = &[
         Field::Origins(|s| &mut s.server.cors_origins),
         "Origins, besides the server's own, whose pages may use the server with credentials; compared exactly.",
     ),
-    plain("tls.cert", Field::File(|s| &mut s.tls_cert), "Certificate chain (PEM). Not in this build yet."),
-    plain("tls.key", Field::File(|s| &mut s.tls_key), "The certificate's key (PEM). Not in this build yet."),
+    plain(
+        "tls.cert",
+        Field::File(|s| &mut s.tls_cert),
+        "The certificate (PEM), followed by those that lead from it to one that clients know. With it and `tls.key` every \
+         address speaks TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1. When the files change, or on SIGHUP, new connections take \
+         the new ones within seconds; where those cannot be used, the log says why and the old ones stay.",
+    ),
+    plain(
+        "tls.key",
+        Field::File(|s| &mut s.tls_key),
+        "The certificate's key (PEM, without a passphrase), which no other user should be able to read.",
+    ),
     at_least(
         1,
         "drain.timeout",
@@ -126,6 +138,22 @@ const STORAGE: &[Key] = &[
         Field::Count64(|s| &mut s.policy.idempotency_keys),
         "Idempotency keys that one tenant may use within 24 hours.",
     ),
+    Key {
+        zero: Some("for ever"),
+        ..at_least(
+            1_000,
+            "audit.retention",
+            Field::Duration(|s| &mut s.policy.audit_age),
+            "Rows of the audit log older than this are removed.",
+        )
+    },
+    at_least(
+        1,
+        "audit.queue",
+        Field::Count(|s| &mut s.server.audit.queue),
+        "Rows of the audit log that wait to be written. While more do, new streams and sign-ins wait for room, and are \
+         refused after some seconds; nothing is dropped.",
+    ),
 ];
 
 const LIMITS: &[Key] = &[
@@ -153,6 +181,11 @@ const LIMITS: &[Key] = &[
         "limits.connects_per_minute.api_key",
         Field::Count32(|s| &mut s.server.limits.connects_api_key),
         "Streams opened a minute with one key.",
+    ),
+    limit(
+        "limits.logins_per_minute",
+        Field::Count32(|s| &mut s.server.limits.logins_per_minute),
+        "Passwords tried a minute, from one address and for one email.",
     ),
     at_least(
         16 * 1024,
@@ -251,21 +284,51 @@ const STREAMS: &[Key] = &[
             10,
             "stream.casts_lifetime",
             Field::Duration(|s| &mut s.casts_lifetime),
-            "The longest life of a stream under `/api/casts`. Without effect in this build.",
+            "The longest life of a stream under `/api/casts`; it ends with `lifetime` and goes on where it stopped.",
         )
     },
 ];
+
+const USERS: &[Key] = &[
+    at_least(
+        1_000,
+        "auth.session_lifetime",
+        Field::Duration(|s| &mut s.server.auth.session_lifetime),
+        "How long a browser stays signed in.",
+    ),
+    plain(
+        "auth.cookie_same_site",
+        Field::SameSite(|s| &mut s.server.auth.cookie_same_site),
+        "Whether a browser adds the session's cookie to requests of other sites' pages (`none`) or not (`lax`). `none` \
+         needs TLS; the pages' origins must be in `cors.origins` all the same.",
+    ),
+    plain(
+        "auth.user_grants",
+        Field::Grants(|s| &mut s.server.auth.user_grants),
+        "What every signed-in user may do besides what the apps allow: `publish:<pattern>`, `subscribe:<pattern>`, e.g. \
+         `subscribe:news:*`.",
+    ),
+];
+
+const TOKENS: &[Key] = &[plain(
+    "auth.issuers",
+    Field::Issuers(|s| &mut s.issuers),
+    "Who else says who somebody is: issuers of JSON Web Tokens (RFC 7519). The token's exact `iss` finds the issuer, whose \
+     keys alone verify it. It needs `iss`, `aud`, `sub` and `exp`; its claim `tidings` may have `subscribe` and `publish` \
+     (lists of patterns) and `role` (`member` or `admin`). In the variable, a JSON array of objects.",
+)];
 
 const APP_KEYS: &[Key] = &[
     plain(
         "apps",
         Field::Words(&APPS, |s| &mut s.apps),
-        "The apps that are served. Without effect in this build.",
+        "The apps that are served. `casts` is in this build; the others are not yet.",
     ),
     plain(
         "webhooks.github.secret",
         Field::Secret(|s| &mut s.github_secret),
-        "The secret of GitHub's webhooks for the tenant `default`. Without effect in this build.",
+        "The secret of GitHub's webhooks for the tenant `default`. `tidings webhook add` adds further ones, for this tenant \
+         and others.",
     ),
 ];
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::key::{Field, Key};
-use super::{Loaded, Origin, Settings, keys};
+use super::{Loaded, Origin, Settings, issuers, keys};
 
 /// As a configuration file: every key with its value, and where it came from behind it.
 pub(crate) fn text(loaded: &Loaded) -> String {
@@ -24,7 +24,25 @@ fn line(key: &Key, loaded: &Loaded) -> String {
         (None, _) => format!("# {name} is not set\n"),
         // Not as a value: what is printed may be used as a file.
         (Some(_), Field::Secret(_)) => format!("# {name} is set, and not shown  # {origin}\n"),
+        (Some(value), Field::Issuers(place)) => {
+            let hidden = issuers::hide_something(place(&mut loaded.settings.clone()));
+            let mark = if hidden { "# " } else { "" };
+            format!("{mark}{name} = {}  # {origin}\n", inline(&value))
+        }
         (Some(value), _) => format!("{name} = {value}  # {origin}\n"),
+    }
+}
+
+/// The value as TOML in one line. TOML reads JSON's texts and lists, but writes tables in its own way.
+fn inline(value: &Value) -> String {
+    match value {
+        Value::Array(items) => format!("[{}]", items.iter().map(inline).collect::<Vec<_>>().join(", ")),
+        Value::Object(members) => {
+            let pairs: Vec<String> =
+                members.iter().map(|(name, value)| format!("{name} = {}", inline(value))).collect();
+            format!("{{ {} }}", pairs.join(", "))
+        }
+        other => other.to_string(),
     }
 }
 

@@ -12,6 +12,8 @@ pub(crate) enum Said {
     Number(i64),
     Flag(bool),
     List(Vec<String>),
+    /// A list of tables, each with what it says.
+    Tables(Vec<Vec<Statement>>),
 }
 
 impl Said {
@@ -117,11 +119,12 @@ impl RawConfig {
         let mut faults = Vec::new();
         for (name, (said, origin)) in self.statements {
             let Some(key) = keys::find(name) else { continue };
-            if let Err(message) = key.read(&said, &mut settings) {
-                faults.push(Fault::with_key(&origin, name, &message));
+            if let Err(more) = key.read(&said, &origin, &mut settings) {
+                faults.extend(more);
             }
             origins.insert(name, origin);
         }
+        settings.join();
         let notes = settings::notes(&settings, &origins);
         Faults::unless_any(faults, Loaded { settings, origins, notes })
     }
@@ -137,6 +140,9 @@ fn collect(found: Result<Vec<Statement>, Vec<Fault>>, into: &mut Vec<Statement>,
 fn unknown(statement: &Statement) -> Fault {
     let known: Vec<&str> = keys::all().map(|key| key.name).collect();
     let hint = match super::nearest::nearest(&statement.name, &known) {
+        _ if statement.name.starts_with("auth.issuers.") => {
+            "write [[auth.issuers]], with two brackets: there may be several".to_owned()
+        }
         Some(near) => format!("did you mean \"{near}\"?"),
         None => "`tidings config print` shows all keys".to_owned(),
     };

@@ -1,7 +1,8 @@
 //! The reference page of the configuration, made from the table of keys.
 
-use super::key::Key;
-use super::{Settings, keys, units, variables};
+use super::key::{Field, Key};
+use super::members::Member;
+use super::{Settings, issuers, keys, units, variables};
 
 /// Where the page lies, from the repository's root.
 pub(crate) const PAGE: &str = "docs/reference/configuration.md";
@@ -34,7 +35,30 @@ In a variable, a list is written with commas.
 A key that is not known, and a variable that begins with `TIDINGS_` and is not known, is an error: a limit that was mistyped is no limit.
 `tidings config check` says what is wrong, `tidings config print` shows every value and where it comes from.
 
-The server listens off loopback only where TLS covers it: with `behind_proxy = true`, said by whoever has put the proxy there.
+The server listens off loopback only where TLS covers it: with `tls.cert` and `tls.key`, or with `behind_proxy = true`, said by \
+whoever has put the proxy there.
+";
+
+const ISSUERS: &str = "
+```toml
+[[auth.issuers]]
+name = \"id\"
+issuer = \"https://id.example.org\"
+audience = \"https://live.example.org\"
+algorithms = [\"RS256\"]
+jwks_url = \"https://id.example.org/.well-known/jwks.json\"
+
+[[auth.issuers]]
+tenant = \"acme\"
+name = \"backend\"
+issuer = \"backend\"
+audience = \"tidings\"
+algorithms = [\"HS256\"]
+keys = [{ algorithm = \"HS256\", secret_file = \"/etc/tidings/backend.secret\" }]
+```
+
+An issuer:
+
 ";
 
 /// The whole page.
@@ -59,13 +83,26 @@ fn section(key: &Key, defaults: &Settings) -> String {
     let default = key.show(defaults).map_or_else(|| "none".to_owned(), |value| format!("`{value}`"));
     let zero = key.zero.map_or_else(String::new, |meaning| format!(" · zero: {meaning}"));
     let least = if key.least > 1 { format!(" · at least {}", least(key)) } else { String::new() };
+    let tables = if matches!(key.field, Field::Issuers(_)) { issuers() } else { String::new() };
     format!(
-        "\n### `{}`\n\n{} · default {default}{zero}{least} · `{}`\n\n{}\n",
+        "\n### `{}`\n\n{} · default {default}{zero}{least} · `{}`\n\n{}\n{tables}",
         key.name,
         key.kind(),
         key.variable(),
         key.meaning
     )
+}
+
+fn issuers() -> String {
+    format!("{ISSUERS}{}\nA key in `keys`:\n\n{}", members(issuers::ISSUER), members(issuers::KEY))
+}
+
+fn members(members: &[Member]) -> String {
+    let line = |member: &Member| {
+        let needed = if member.needed { " (needed)" } else { "" };
+        format!("- `{}`{needed}: {}\n", member.name, member.meaning)
+    };
+    members.iter().map(line).collect()
 }
 
 fn least(key: &Key) -> String {

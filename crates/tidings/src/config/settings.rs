@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tidings_core::port::store::Policy;
-use tidings_server::config::Config;
+use tidings_server::config::{Config, SameSite, TlsFiles};
 
+use super::issuers::Issuer;
 use super::{Fault, Faults, Origin};
 
 /// Everything that a server is started with.
@@ -27,6 +28,8 @@ pub(crate) struct Settings {
     pub(crate) apps: Vec<String>,
     pub(crate) casts_lifetime: Duration,
     pub(crate) github_secret: Option<String>,
+    /// Whose tokens are believed; what the edge is given has their keys from files too.
+    pub(crate) issuers: Vec<Issuer>,
     /// Whether to draw demo credentials and publish demo events.
     pub(crate) demo: bool,
 }
@@ -58,6 +61,8 @@ impl Durability {
 
 /// The apps there are.
 pub(crate) const APPS: [&str; 4] = ["casts", "studio", "bands", "runs"];
+/// Those that this build has.
+const BUILT: [&str; 1] = ["casts"];
 
 impl Default for Settings {
     fn default() -> Self {
@@ -73,12 +78,19 @@ impl Default for Settings {
             apps: APPS.map(str::to_owned).to_vec(),
             casts_lifetime: Duration::from_secs(300),
             github_secret: None,
+            issuers: Vec::new(),
             demo: false,
         }
     }
 }
 
 impl Settings {
+    /// Hands on to the edge what more than one key decides.
+    pub(super) fn join(&mut self) {
+        let files = self.tls_cert.clone().zip(self.tls_key.clone());
+        self.server.tls = files.map(|(cert, key)| TlsFiles { cert, key });
+    }
+
     /// Whether only this machine can reach the server.
     pub(crate) fn is_local(&self) -> bool {
         self.server.listen.iter().all(|address| is_loopback(address.ip()))
@@ -98,7 +110,9 @@ pub(crate) fn check(settings: &Settings, origins: &BTreeMap<&'static str, Origin
         ("listen", no_address(settings)),
         ("listen", open_without_cover(settings)),
         ("listen", demo_in_the_open(settings)),
-        ("tls.cert", tls(settings)),
+        ("tls.cert", one_half_of_tls(settings, true)),
+        ("tls.key", one_half_of_tls(settings, false)),
+        ("auth.cookie_same_site", cross_site_in_the_clear(settings)),
         ("store.url", store(settings)),
         ("tail.url", tail(settings)),
     ];
@@ -120,11 +134,14 @@ fn no_address(settings: &Settings) -> Option<String> {
 
 fn open_without_cover(settings: &Settings) -> Option<String> {
     let open = settings.server.listen.iter().find(|address| !is_loopback(address.ip()))?;
-    let covered = settings.server.behind_proxy || settings.tls_cert.is_some();
+    // Half of TLS is refused on its own.
+    let tls = settings.tls_cert.is_some() || settings.tls_key.is_some();
+    let covered = settings.server.behind_proxy || tls;
     (!covered).then(|| {
         format!(
             "{open} can be reached from other machines, and credentials would cross the network in the clear: \
-             put a proxy that ends TLS in front and set behind_proxy = true, or listen on 127.0.0.1"
+             set tls.cert and tls.key, or put a proxy that ends TLS in front and set behind_proxy = true, or listen on \
+             127.0.0.1"
         )
     })
 }
@@ -136,10 +153,31 @@ fn demo_in_the_open(settings: &Settings) -> Option<String> {
     })
 }
 
-fn tls(settings: &Settings) -> Option<String> {
-    let wanted = settings.tls_cert.is_some() || settings.tls_key.is_some();
-    wanted.then(|| {
-        "this build cannot end TLS itself yet: put a proxy in front, set behind_proxy = true, and take tls.* out"
+/// `cert`: whether it is the certificate that stands alone.
+fn one_half_of_tls(settings: &Settings, cert: bool) -> Option<String> {
+    let (has_cert, has_key) = (settings.tls_cert.is_some(), settings.tls_key.is_some());
+    let (alone, sentence) = if cert {
+        (
+            has_cert && !has_key,
+            "a certificate is of no use without its key: set tls.key too, or take tls.cert out",
+        )
+    } else {
+        (
+            has_key && !has_cert,
+            "a key is of no use without its certificate: set tls.cert too, or take tls.key out",
+        )
+    };
+    alone.then(|| sentence.to_owned())
+}
+
+/// Browsers take a cookie for other sites over TLS alone.
+fn cross_site_in_the_clear(settings: &Settings) -> Option<String> {
+    let server = &settings.server;
+    let public = server.public_url.as_ref().is_some_and(|url| url.starts_with("https://"));
+    let covered = server.tls.is_some() || server.behind_proxy || public;
+    (server.auth.cookie_same_site == SameSite::None && !covered).then(|| {
+        "\"none\" needs TLS: set tls.cert and tls.key, or behind_proxy = true, or an https:// public_url; or leave it at \
+         \"lax\""
             .to_owned()
     })
 }
@@ -166,11 +204,13 @@ fn tail(settings: &Settings) -> Option<String> {
 
 /// What has no effect in this build, though it may be set.
 pub(crate) fn notes(settings: &Settings, origins: &BTreeMap<&'static str, Origin>) -> Vec<String> {
-    let without_apps = ["apps", "stream.casts_lifetime", "webhooks.github.secret"];
-    let said = without_apps.iter().filter_map(|key| Some((key, origins.get(key)?)));
-    let mut notes: Vec<String> = said
-        .map(|(key, origin)| format!("{origin}: {key} has no effect: this build comes without the apps"))
-        .collect();
+    let mut notes = Vec::new();
+    if let Some(origin) = origins.get("apps") {
+        let missing = settings.apps.iter().filter(|app| !BUILT.contains(&app.as_str()));
+        notes.extend(
+            missing.map(|app| format!("{origin}: apps: {app} has no effect: this build comes without it")),
+        );
+    }
     if settings.durability == Durability::Os {
         notes.push(
             "log.durability is \"os\": a loss of power may take the last answered publishes with it".into(),

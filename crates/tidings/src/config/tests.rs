@@ -122,9 +122,15 @@ fn values_that_a_key_cannot_have_are_refused() {
         ("cors.origins = [\"*\"]", "is no origin"),
         ("log.durability = \"maybe\"", "it is one of fsync, os"),
         ("data_dir = \"\"", "this must not be empty"),
+        ("auth.session_lifetime = \"1ms\"", "1ms is too little: at least 1s"),
+        ("auth.cookie_same_site = \"strict\"", "it is one of lax, none"),
+        ("auth.user_grants = [\"read:*\"]", "a grant is publish:<pattern>"),
+        ("audit.queue = 0", "zero is not possible here"),
         ("apps = [\"casts\", \"news\"]", "`news` is not one of casts, studio, bands, runs"),
         ("limits = 3", "there is no key \"limits\""),
-        ("[[auth.issuers]]\nname = \"x\"", "no key has a value of this type"),
+        ("listen = [{ port = 1 }]", "a list of texts is needed"),
+        ("listen = [{ port = 1.5 }]", "no key has a value of this type"),
+        ("[[auth.issuers]]\nname = \"x\"", "auth.issuers[0].issuer is missing"),
         ("listen = [", "this is not TOML"),
     ];
     for (file, words) in table {
@@ -146,6 +152,48 @@ fn off_loopback_it_needs_a_proxy_that_covers_it() {
 }
 
 #[test]
+fn tls_covers_what_is_off_loopback_and_takes_both_files() {
+    let open = "listen = [\"0.0.0.0:8080\"]\n";
+    for half in ["tls.cert = \"a\"", "tls.key = \"b\""] {
+        let found = refusal(&format!("{half}\n{open}"), &[]);
+        assert!(found.starts_with("t.toml:1: ") && found.contains("is of no use without its"), "{found}");
+        assert_eq!(found.lines().count(), 1, "{found}");
+    }
+    let both = loaded(&format!("{open}tls.cert = \"a\"\ntls.key = \"b\""), &[]).settings.server.tls.unwrap();
+    assert_eq!((both.cert.as_path(), both.key.as_path()), (Path::new("a"), Path::new("b")));
+    assert_eq!(loaded("", &[]).settings.server.tls, None);
+}
+
+#[test]
+fn cookies_for_other_sites_need_tls() {
+    let none = "auth.cookie_same_site = \"none\"";
+    let found = refusal(none, &[]);
+    assert!(found.starts_with("t.toml:1: ") && found.contains("needs TLS"), "{found}");
+    for cover in
+        ["behind_proxy = true", "public_url = \"https://a.example\"", "tls.cert = \"a\"\ntls.key = \"b\""]
+    {
+        let settings = loaded(&format!("{none}\n{cover}"), &[]).settings;
+        assert_eq!(settings.server.auth.cookie_same_site, tidings_server::config::SameSite::None, "{cover}");
+    }
+    assert!(refusal(&format!("{none}\npublic_url = \"http://a.example\""), &[]).contains("needs TLS"));
+}
+
+#[test]
+fn users_and_the_audit_log_are_configured() {
+    let file = "[auth]\nsession_lifetime = \"1h\"\nuser_grants = [\"subscribe:news:*\"]\n[audit]\nretention = 0\nqueue = 7\n";
+    let settings = loaded(file, &[("TIDINGS_LIMITS__LOGINS_PER_MINUTE", "0")]).settings;
+    let auth = &settings.server.auth;
+    assert_eq!(auth.session_lifetime, Duration::from_secs(3600));
+    assert_eq!(auth.user_grants, ["subscribe:news:*".parse().unwrap()]);
+    assert_eq!((settings.policy.audit_age, settings.server.audit.queue), (Duration::ZERO, 7));
+    assert_eq!(settings.server.limits.logins_per_minute, 0);
+    let settings = loaded("", &[]).settings;
+    assert_eq!(settings.server.auth.session_lifetime, Duration::from_secs(7 * 24 * 3600));
+    assert_eq!(settings.policy.audit_age, Duration::from_secs(90 * 24 * 3600));
+    assert_eq!((settings.server.audit.queue, settings.server.limits.logins_per_minute), (10_000, 10));
+}
+
+#[test]
 fn demo_keeps_to_loopback_even_behind_a_proxy() {
     let file = "listen = [\"0.0.0.0:8080\"]\nbehind_proxy = true";
     let flags = Flags { demo: true, ..with_file() };
@@ -162,7 +210,6 @@ fn what_this_build_cannot_do_is_refused() {
         ("store.url = \"mysql://h\"", "this is no store"),
         ("tail.url = \"nats://h\"", "one node only"),
         ("tail.url = \"x\"", "this is no tail"),
-        ("tls.cert = \"a\"\ntls.key = \"b\"", "cannot end TLS itself yet"),
     ] {
         let found = refusal(file, &[]);
         assert!(found.starts_with("t.toml:1: ") && found.contains(words), "{found}");
@@ -171,9 +218,10 @@ fn what_this_build_cannot_do_is_refused() {
 
 #[test]
 fn what_has_no_effect_is_noted() {
-    let notes = loaded("apps = [\"casts\"]\nlog.durability = \"os\"", &[]).notes;
+    let notes = loaded("apps = [\"casts\", \"runs\"]\nlog.durability = \"os\"", &[]).notes;
     assert_eq!(notes.len(), 2);
-    assert!(notes[0].starts_with("t.toml:1: apps has no effect"), "{notes:?}");
+    assert!(notes[0].starts_with("t.toml:1: apps: runs has no effect"), "{notes:?}");
+    assert_eq!(loaded("apps = [\"casts\"]\nstream.casts_lifetime = \"1m\"", &[]).notes, [""; 0]);
     assert_eq!(loaded("", &[]).notes, [""; 0]);
 }
 

@@ -16,10 +16,13 @@ pub(crate) const OTHERS: &[(&str, &str)] = &[
         "What the server writes to stderr: `error`, `warn`, `info` (the default), `debug`, `trace`, or a filter such as `info,tidings_server=debug`.",
     ),
     ("TIDINGS_LOG_FORMAT", "`text` (the default) or `json`, a line each."),
-    ("TIDINGS_URL", "For `publish`, `tail` and `history`: the server, where `--server` names none."),
+    (
+        "TIDINGS_URL",
+        "For `publish`, `tail`, `history` and `simulate`: the server, where `--server` names none.",
+    ),
     (
         "TIDINGS_API_KEY",
-        "For `publish`, `tail` and `history`: the API key, where `--key` and `--key-file` name none.",
+        "For `publish`, `tail`, `history` and `simulate`: the API key, where `--key` and `--key-file` name none.",
     ),
     ("TIDINGS_BIN", "For test suites: the binary they drive. The binary itself does not look at it."),
 ];

@@ -1,6 +1,10 @@
-//! Signals: the first says to leave, the second to leave now.
+//! Signals: the first that ends says to leave, the second to leave now; SIGHUP to read the certificate again.
 
+use std::sync::Arc;
+
+use tidings_server::tls::Tls;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
 
 use crate::failure::Failure;
 
@@ -17,8 +21,6 @@ impl Signals {
     /// # Errors
     /// The system refuses.
     pub(super) fn listen() -> Result<Self, Failure> {
-        let catch =
-            |kind| signal(kind).map_err(|error| Failure::new(format!("cannot catch signals: {error}")));
         Ok(Self { terminate: catch(SignalKind::terminate())?, interrupt: catch(SignalKind::interrupt())? })
     }
 
@@ -39,4 +41,22 @@ impl Signals {
             _ = self.interrupt.recv() => "SIGINT",
         }
     }
+}
+
+fn catch(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|error| Failure::new(format!("cannot catch signals: {error}")))
+}
+
+/// From now on SIGHUP makes the server read its certificate again, as other servers do. Without TLS it ends the process,
+/// as it does where nobody catches it.
+///
+/// # Errors
+/// The system refuses.
+pub(super) fn reload_on_hangup(tls: Arc<Tls>) -> Result<JoinHandle<()>, Failure> {
+    let mut hangups = catch(SignalKind::hangup())?;
+    Ok(tokio::spawn(async move {
+        while hangups.recv().await.is_some() {
+            tls.reload().await;
+        }
+    }))
 }
