@@ -83,30 +83,23 @@ impl Entry {
 
     /// The SSE blocks in a view, the id with the last.
     pub fn sse_in(&self, view: &dyn View) -> Shown {
-        let Some(key) = view.key() else { return self.encode_view(&view.frames(&self.event)) };
+        let id = Some(self.event.id);
+        let Some(key) = view.key() else { return encode_view(id, &view.frames(&self.event)) };
         let mut views = self.views.lock();
         if let Some((_, shown)) = views.iter().find(|(known, _)| *known == key) {
             return shown.clone();
         }
-        let shown = self.encode_view(&view.frames(&self.event));
+        let shown = encode_view(id, &view.frames(&self.event));
         if views.len() < VIEWS {
             views.push((key, shown.clone()));
         }
         shown
     }
 
-    fn encode_view(&self, frames: &[ViewFrame]) -> Shown {
-        let id = self.event.id.to_string();
-        let size = frames.iter().map(|frame| frame.name.len() + frame.data.len() + 64).sum();
-        let chunk = Chunk::build(size, |out| {
-            for (index, frame) in frames.iter().enumerate() {
-                let is_last = index + 1 == frames.len();
-                let event = (!frame.name.is_empty()).then(|| FieldValue::valid_prefix(&frame.name));
-                let id = is_last.then(|| FieldValue::valid_prefix(&id));
-                Block { id, event, retry: None, data: Some(&frame.data) }.write(out);
-            }
-        });
-        Shown { chunk, frames: frames.len() }
+    /// The SSE blocks in a view, none with an id.
+    #[must_use]
+    pub fn sse_in_without_id(&self, view: &dyn View) -> Shown {
+        encode_view(None, &view.frames(&self.event))
     }
 
     /// The WebSocket frame with its id.
@@ -123,4 +116,19 @@ impl Entry {
     fn encode_socket(&self, id: Option<Cursor>) -> Bytes {
         Message::text(socket::event_frame(id, self.event.kind.as_str(), &self.event.to_json())).encode()
     }
+}
+
+/// Blocks, the id with the last.
+fn encode_view(id: Option<Cursor>, frames: &[ViewFrame]) -> Shown {
+    let id = id.map(|id| id.to_string());
+    let size = frames.iter().map(|frame| frame.name.len() + frame.data.len() + 64).sum();
+    let chunk = Chunk::build(size, |out| {
+        for (index, frame) in frames.iter().enumerate() {
+            let is_last = index + 1 == frames.len();
+            let event = (!frame.name.is_empty()).then(|| FieldValue::valid_prefix(&frame.name));
+            let id = id.as_deref().filter(|_| is_last).map(FieldValue::valid_prefix);
+            Block { id, event, retry: None, data: Some(&frame.data) }.write(out);
+        }
+    });
+    Shown { chunk, frames: frames.len() }
 }

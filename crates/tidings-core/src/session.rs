@@ -204,6 +204,8 @@ pub struct Session {
     forgives_gaps: bool,
     joining: Option<Box<Joining>>,
     out: VecDeque<Queued>,
+    /// Whether it begins with a state of which the client has not been given all: until then no id is safe to keep.
+    untold: bool,
     timing: Timing,
     ending: Ending,
     /// The answer to the last change, for the transport or the one who asked.
@@ -233,6 +235,7 @@ impl Session {
             forgives_gaps,
             joining: None,
             out: VecDeque::new(),
+            untold: !opening.course.state.is_empty(),
             timing,
             ending: opening.course.ending,
             changed: None,
@@ -250,7 +253,10 @@ impl Session {
             let reset = Reset { reason: ResetReason::Unknown, channels, through: Some(opening.head) };
             session.control(Control::Reset(reset), true);
         }
-        session.out.extend(opening.course.state.into_iter().map(Queued::Event));
+        let mut state = opening.course.state;
+        let last = state.pop();
+        session.out.extend(state.into_iter().map(Queued::Backfill));
+        session.out.extend(last.map(Queued::Event));
         session.attach();
         session
     }

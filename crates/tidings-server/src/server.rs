@@ -120,7 +120,7 @@ impl Server {
         if tokio::time::timeout(app.config.drain_timeout, app.tasks.wait()).await.is_err() {
             tracing::warn!(streams = app.registry.len(), "some connections did not end in time and are cut");
         }
-        // What is cut ends here, so that its last rows are among those that are written.
+        // The rows of what did not end in time are written by the next start, as after a crash.
         app.audit.close();
         if tokio::time::timeout(LAST_ROWS, auditing).await.is_err() {
             tracing::error!(rows = app.audit.len(), "the audit log could not be written to its end");

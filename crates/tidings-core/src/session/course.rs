@@ -15,7 +15,8 @@ use crate::entry::Entry;
 /// What a stream begins and ends with of its own accord.
 #[derive(Debug, Default)]
 pub struct Course {
-    /// The state as of where the session begins, told right after `$ready`.
+    /// The state as of where the session begins, told right after `$ready`. What stands before its last event has no id:
+    /// a client that is cut off before it has all of the state comes back without, and is told it again.
     pub state: Vec<Arc<Entry>>,
     /// How it ends.
     pub ending: Ending,

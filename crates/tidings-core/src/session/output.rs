@@ -14,7 +14,7 @@ use crate::port::log::Query;
 pub enum Output {
     /// An event, with its id.
     Event(Arc<Entry>),
-    /// An event for channels that are being added: without an id.
+    /// An event for channels that are being added, or of a state that is not told to its end: without an id.
     Backfill(Arc<Entry>),
     /// A control, with an id where it has one.
     Control(Box<Control>, Option<Cursor>),
@@ -102,6 +102,7 @@ impl Session {
                 Queued::Event(entry) => {
                     self.position = self.position.max(entry.event().id);
                     self.announced = self.position;
+                    self.untold = false;
                     Output::Event(entry)
                 }
                 Queued::Backfill(entry) => {
@@ -113,12 +114,12 @@ impl Session {
                 Queued::Control(control) => {
                     let (control, with_id) = *control;
                     self.leave_joined(&control);
-                    let id = with_id.then_some(self.position);
+                    let id = (with_id && !self.untold).then_some(self.position);
                     self.announced = id.unwrap_or(self.announced);
                     Output::Control(Box::new(control), id)
                 }
                 Queued::Heartbeat => {
-                    if self.joining.is_some() {
+                    if self.joining.is_some() || self.untold {
                         Output::Heartbeat(Pulse::Silent)
                     } else if self.announced == self.position {
                         Output::Heartbeat(Pulse::Same(self.position))

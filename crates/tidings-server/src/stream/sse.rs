@@ -139,8 +139,15 @@ impl Wire for SseWire {
                 return messages;
             }
             Frame::Backfill(entry) => {
-                out.push_event(self.frame(&entry.sse_without_id()), id, entry.clone());
-                return 1;
+                let (chunk, messages) = match &self.view {
+                    None => (entry.sse_without_id(), 1),
+                    Some(view) => {
+                        let shown = entry.sse_in_without_id(&**view);
+                        (shown.chunk, shown.frames)
+                    }
+                };
+                out.push_event(self.frame(&chunk), id, entry.clone());
+                return messages;
             }
             Frame::Control(control, id) => out.push(self.frame(&control_block(control, *id)), *id),
             Frame::Heartbeat(pulse) => out.push(self.frame(&self.heartbeat(*pulse)), id),
