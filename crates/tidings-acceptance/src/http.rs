@@ -78,18 +78,16 @@ impl Answer {
     }
 }
 
-/// The text of a request with the target's key; `more` are further header lines, each ending in CRLF.
+/// The text of a request with the target's credential; `more` are further header lines, each ending in CRLF.
 #[must_use]
 pub fn request(target: &Target, method: &str, path: &str, more: &str, body: Option<&str>) -> Vec<u8> {
     let length = body.map_or(String::new(), |body| {
         format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len())
     });
-    let Target { address, key } = target;
+    let (address, credential) = (target.address, target.credential());
     let body = body.unwrap_or_default();
-    format!(
-        "{method} {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {key}\r\n{more}{length}\r\n{body}"
-    )
-    .into_bytes()
+    format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\n{credential}\r\n{more}{length}\r\n{body}")
+        .into_bytes()
 }
 
 impl Connection {
@@ -112,6 +110,12 @@ impl Connection {
     /// The socket: reading from it takes bytes from the client.
     pub fn stream(&mut self) -> &mut TcpStream {
         &mut self.stream
+    }
+
+    /// The socket alone; what was read and not used is lost.
+    #[must_use]
+    pub fn into_stream(self) -> TcpStream {
+        self.stream
     }
 
     /// Writes all of it.

@@ -40,6 +40,16 @@ impl ServerOptions {
             .set("limits.connects_per_minute.anonymous", "0")
     }
 
+    /// Without limits on how often somebody signs in and opens streams, and on how many: for tests that ask much.
+    #[must_use]
+    pub fn unlimited() -> Self {
+        Self::new()
+            .set("limits.connects_per_minute.session", "0")
+            .set("limits.logins_per_minute", "0")
+            .set("limits.streams_per_user", "0")
+            .set("limits.tickets", "100000")
+    }
+
     /// Sets a configuration key, by its dotted name.
     #[must_use]
     pub fn set(self, key: &str, value: &str) -> Self {
@@ -228,6 +238,18 @@ impl Server {
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "{arguments:?}: {}\n{out}{err}", output.status);
         serde_json::from_str(out.trim()).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {out}"))
+    }
+
+    /// Runs a command of the binary on the data directory that is to fail; what it says.
+    ///
+    /// # Panics
+    /// If it succeeds.
+    pub async fn fails(&self, arguments: &[&str]) -> String {
+        let mut command = self.command();
+        command.args(arguments).arg("--data-dir").arg(self.data_dir());
+        let output = command.stdin(Stdio::null()).output().await.expect("the command runs");
+        assert!(!output.status.success(), "{arguments:?} was to fail");
+        String::from_utf8_lossy(&output.stderr).into_owned()
     }
 
     /// What the process of the last start has written.

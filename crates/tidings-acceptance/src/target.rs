@@ -8,7 +8,7 @@ use std::sync::Arc;
 pub struct Target {
     /// Where it listens.
     pub address: SocketAddr,
-    /// The text of an API key.
+    /// The text of an API key or token, or a session's cookie, `tidings_session=…`.
     pub key: Arc<str>,
 }
 
@@ -17,6 +17,16 @@ impl Target {
     #[must_use]
     pub fn new(address: SocketAddr, key: &str) -> Self {
         Self { address, key: key.into() }
+    }
+
+    /// The header line that shows the credential, without its CRLF.
+    #[must_use]
+    pub fn credential(&self) -> String {
+        if self.key.starts_with("tidings_session=") {
+            format!("cookie: {}", self.key)
+        } else {
+            format!("authorization: Bearer {}", self.key)
+        }
     }
 
     /// The same key at another address, a proxy's.

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tidings_acceptance::Target;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
@@ -17,8 +17,8 @@ use tokio::time::timeout;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A connection and everything that came over it.
-pub(crate) struct Wire {
-    pub(crate) stream: TcpStream,
+pub(crate) struct Wire<Stream = TcpStream> {
+    pub(crate) stream: Stream,
     pub(crate) seen: Vec<u8>,
 }
 
@@ -27,6 +27,8 @@ pub(crate) struct Wire {
 pub(crate) enum End {
     Closed,
     Reset,
+    /// Under TLS: without the word that nothing more comes.
+    Truncated,
 }
 
 impl Wire {
@@ -43,8 +45,16 @@ impl Wire {
         Self { stream: socket.connect(address).await.unwrap(), seen: Vec::new() }
     }
 
+    /// Closes with a reset.
+    pub(crate) fn reset(self) {
+        self.stream.set_zero_linger().unwrap();
+    }
+}
+
+impl<Stream: AsyncRead + AsyncWrite + Unpin> Wire<Stream> {
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).await.unwrap();
+        self.stream.flush().await.unwrap();
     }
 
     /// One byte after the other, each in a segment of its own.
@@ -82,6 +92,7 @@ impl Wire {
                     Ok(0) => return End::Closed,
                     Ok(_) => {}
                     Err(error) if error.kind() == ErrorKind::ConnectionReset => return End::Reset,
+                    Err(error) if error.kind() == ErrorKind::UnexpectedEof => return End::Truncated,
                     Err(error) => panic!("{error}"),
                 }
             }
@@ -90,11 +101,6 @@ impl Wire {
             Ok(end) => end,
             Err(_) => panic!("waited in vain for the end: {}", self.shown()),
         }
-    }
-
-    /// Closes with a reset.
-    pub(crate) fn reset(self) {
-        self.stream.set_zero_linger().unwrap();
     }
 
     fn shown(&self) -> String {
