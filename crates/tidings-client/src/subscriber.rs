@@ -1,0 +1,192 @@
+//! Following channels: over lost connections and restarts, without losing or repeating anything.
+//!
+//! Owns: one stream of server-sent events at a time (`query`, `connection`), what it says (`input`), what to do about it
+//! (`machine`), doing it (`driver`), and the queue to whoever listens. Leaves out: changing the channels of an open
+//! stream; another subscriber takes other channels.
+//!
+//! Invariants: every event after the position is given once and in order, or a [`Gap`] says which are not; the queue is
+//! bounded: a listener that does not keep up slows the stream down, and loses nothing.
+
+mod connection;
+mod driver;
+mod event;
+mod input;
+mod machine;
+mod query;
+mod stopped;
+
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use futures_util::Stream;
+use futures_util::future::poll_fn;
+use tidings_protocol::Cursor;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use self::driver::{Driver, Handed, Work};
+pub use self::event::{Event, Gap, Update};
+use self::machine::{Machine, Rules};
+use self::query::Query;
+pub use self::stopped::{State, Status, Stopped};
+use crate::backoff::Backoff;
+use crate::credential::Credential;
+use crate::exchange::Http;
+use crate::server::InvalidOptions;
+pub use tidings_protocol::cursor::Since;
+
+/// How a subscriber is set up.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The server's URL, `http://` or `https://`. Default: `TIDINGS_URL`, else `http://127.0.0.1:8080`.
+    pub url: Option<String>,
+    /// Who asks. Default: the API key in `TIDINGS_API_KEY`.
+    pub credential: Credential,
+    /// A PEM file with the certificates to believe over TLS. Default: those of the system.
+    pub ca: Option<PathBuf>,
+    /// Channels and patterns (`cast:7`, `cast:*`, `*`); one at least, and together no more than fits in a request target
+    /// of 8 KiB.
+    pub channels: Vec<String>,
+    /// Only events of these types. Default: all.
+    pub types: Vec<String>,
+    /// Only events of these categories. Default: all.
+    pub categories: Vec<String>,
+    /// Where to begin: with what comes next, with the oldest retained event, or after a cursor that was kept. Default:
+    /// what comes next.
+    pub since: Since,
+    /// Updates that wait for whoever listens, at most. Default: 256.
+    pub queue: usize,
+    /// The delays before a stream is asked for again, where the server names none. Default: up to 1 s, doubling up to
+    /// 30 s.
+    pub backoff: Backoff,
+    /// Failures in a row after which it stops. Default: `None`, it never does.
+    pub attempts: Option<u32>,
+    /// A stream must be open, and a fresh credential there, in so long. Default: 20 s.
+    pub open_timeout: Duration,
+    /// A stream that says nothing for so long is lost. Default: 75 s, two and a half of the server's default heartbeats.
+    pub silence: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            url: None,
+            credential: Credential::default(),
+            ca: None,
+            channels: Vec::new(),
+            types: Vec::new(),
+            categories: Vec::new(),
+            since: Since::Now,
+            queue: 256,
+            backoff: Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(30) },
+            attempts: None,
+            open_timeout: Duration::from_secs(20),
+            silence: Duration::from_secs(75),
+        }
+    }
+}
+
+impl Options {
+    /// The defaults for these channels.
+    #[must_use]
+    pub fn of<Name: Into<String>>(channels: impl IntoIterator<Item = Name>) -> Self {
+        Self { channels: channels.into_iter().map(Into::into).collect(), ..Self::default() }
+    }
+}
+
+/// Follows channels. It works in a task of its own until it is dropped.
+#[derive(Debug)]
+pub struct Subscriber {
+    updates: mpsc::Receiver<Handed>,
+    status: watch::Receiver<Status>,
+    cursor: Option<Cursor>,
+}
+
+impl Subscriber {
+    /// Begins to follow, within a Tokio runtime. What fails for the moment is tried again; see [`Subscriber::status`].
+    ///
+    /// # Errors
+    /// [`InvalidOptions`].
+    pub fn open(options: Options) -> Result<Self, InvalidOptions> {
+        let http = Http::new(options.url.as_deref(), options.ca.as_deref())?;
+        let query = Query::of(&options)?;
+        let (shown, renewal) = options.credential.take()?;
+        let rules = Rules {
+            backoff: options.backoff,
+            opening: options.open_timeout,
+            silence: options.silence,
+            attempts: options.attempts,
+            can_renew: renewal.is_some(),
+        };
+        let runtime = Handle::try_current().map_err(|_| InvalidOptions::NoRuntime)?;
+        let (machine, effects) = Machine::start(rules, options.since, renewal.is_some(), Duration::ZERO);
+        let (out, updates) = mpsc::channel(options.queue.max(1));
+        let (status, watched) = watch::channel(machine.status());
+        let started = Instant::now();
+        let work = Work::default();
+        let driver = Driver { http, query, shown, renewal, out, status, machine, started, work };
+        runtime.spawn(driver.run(effects));
+        let cursor = match options.since {
+            Since::Cursor(cursor) => Some(cursor),
+            Since::Start | Since::Now => None,
+        };
+        Ok(Self { updates, status: watched, cursor })
+    }
+
+    /// What comes next; `None` once what was followed has ended, or an error was given. May be dropped and called again.
+    ///
+    /// # Errors
+    /// [`Stopped`], once.
+    pub async fn next(&mut self) -> Option<Result<Update, Stopped>> {
+        poll_fn(|cx| self.poll(cx)).await
+    }
+
+    /// The position after what [`Subscriber::next`] gave last: kept together with what was made of it, it is where another
+    /// subscriber goes on ([`Since::Cursor`]). `None` until it is known.
+    #[must_use]
+    pub fn cursor(&self) -> Option<Cursor> {
+        self.cursor
+    }
+
+    /// How it stands, now and whenever that changes.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.clone()
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Update, Stopped>>> {
+        loop {
+            match ready!(self.updates.poll_recv(cx)) {
+                Some(Handed::Update(update, cursor)) => {
+                    self.cursor = Some(cursor);
+                    return Poll::Ready(Some(Ok(update)));
+                }
+                Some(Handed::Moved(cursor)) => self.cursor = Some(cursor),
+                Some(Handed::Stopped(Some(stopped))) => return Poll::Ready(Some(Err(stopped))),
+                Some(Handed::Stopped(None)) | None => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+impl Stream for Subscriber {
+    type Item = Result<Update, Stopped>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.get_mut().poll(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_runtime_is_needed() {
+        let options = Options { credential: Credential::fixed("k"), ..Options::of(["a"]) };
+        assert_eq!(Subscriber::open(options).unwrap_err(), InvalidOptions::NoRuntime);
+    }
+}

@@ -1,0 +1,287 @@
+//! Every cell of the table, and what holds over several inputs.
+
+use super::*;
+use crate::refusal::Refusal;
+use crate::subscriber::event::Event;
+
+const NOW: Duration = Duration::from_secs(1_000);
+
+fn rules() -> Rules {
+    Rules {
+        backoff: Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(30) },
+        opening: Duration::from_secs(20),
+        silence: Duration::from_secs(75),
+        attempts: None,
+        can_renew: true,
+    }
+}
+
+fn id(n: u64) -> Cursor {
+    format!("{n:013}.0000000").parse().unwrap()
+}
+
+fn event(n: u64) -> Input {
+    let json = format!(r#"{{"id":"{}","channel":"a","type":"t","time":"t","data":null}}"#, id(n));
+    Input::News(Update::Event(serde_json::from_str::<Event>(&json).unwrap()), Some(id(n)))
+}
+
+fn ready(n: u64, resumed: bool) -> Input {
+    Input::Ready { id: id(n), ready: Ready { session: "s".into(), resumed } }
+}
+
+fn end(reason: &str, retry: &str, after: Option<u64>) -> Input {
+    Input::End(End { reason: reason.into(), retry: retry.into(), after })
+}
+
+fn trouble(status: u16) -> Trouble {
+    let (code, detail) = ("c".to_owned(), "d".to_owned());
+    Trouble::Refused(Refusal { status, code, detail, at: None, current: None, retry_after: None })
+}
+
+fn lost() -> Input {
+    Input::Failed(Trouble::Broken("cut".into()))
+}
+
+/// A machine in this state, which begins at position 5.
+fn in_state(rules: Rules, state: State) -> Machine {
+    let must_renew = state == State::Renewing;
+    let (mut machine, _) = Machine::start(rules, Since::Cursor(id(5)), must_renew, NOW);
+    let inputs = match state {
+        State::Renewing | State::Connecting => vec![],
+        State::Connected => vec![ready(5, true)],
+        State::Waiting => vec![lost()],
+        State::Ended => vec![Input::Gone],
+    };
+    for input in inputs {
+        machine.on_input(NOW, 0.5, input);
+    }
+    assert_eq!(machine.status().state, state);
+    machine
+}
+
+fn name(effect: &Effect) -> &'static str {
+    match effect {
+        Effect::Open => "open",
+        Effect::Close => "close",
+        Effect::Renew => "renew",
+        Effect::Present(session) if session == "s" => "present",
+        Effect::Present(_) => "present to somebody else",
+        Effect::Deliver(..) => "deliver",
+        Effect::Moved(_) => "moved",
+        Effect::Finish(None) => "done",
+        Effect::Finish(Some(_)) => "stopped",
+    }
+}
+
+/// The state after an input, and the effects.
+fn step(machine: &mut Machine, input: Input) -> String {
+    let effects: Vec<&str> = machine.on_input(NOW, 0.5, input).iter().map(name).collect();
+    let status = machine.status();
+    assert_eq!(
+        machine.deadline().is_none(),
+        status.state == State::Ended,
+        "a deadline in every state but Ended"
+    );
+    format!("{:?} {}", status.state, effects.join(" ")).trim_end().to_owned()
+}
+
+/// What each input does in each state, in the order of the table's columns; "" stands for nothing.
+fn cells() -> Vec<(Input, [&'static str; 5])> {
+    let waits = "Waiting close";
+    let nothing = [""; 5];
+    let opening = |opening: &'static str| ["", opening, "", "", ""];
+    let both = |both: &'static str| ["", both, both, "", ""];
+    vec![
+        (ready(5, true), ["", "Connected moved", waits, "", ""]),
+        (event(6), ["", waits, "Connected deliver", "", ""]),
+        (event(5), ["", waits, "", "", ""]),
+        (Input::Position(id(9)), ["", waits, "Connected moved", "", ""]),
+        (Input::Position(id(4)), ["", waits, "", "", ""]),
+        (Input::Life, nothing),
+        (Input::Taken, nothing),
+        (Input::Named(Duration::from_secs(2)), nothing),
+        (Input::Expiring, ["", "", "Connected renew", "", ""]),
+        (end("lifetime", "now", None), both("Connecting close open")),
+        (end("server_shutdown", "later", Some(700)), both(waits)),
+        (end("something_new", "whatever", None), both(waits)),
+        (end("expired", "auth", None), both("Renewing close renew")),
+        (end("terminal_state", "never", None), both("Ended close done")),
+        (end("ended_by_admin", "never", None), both("Ended close stopped")),
+        (Input::Gone, opening("Ended close done")),
+        (Input::Failed(trouble(401)), both("Renewing close renew")),
+        (Input::Failed(trouble(403)), both("Ended close stopped")),
+        (Input::Failed(trouble(429)), both(waits)),
+        (Input::Failed(trouble(503)), both(waits)),
+        (lost(), both(waits)),
+        (Input::Failed(Trouble::Unreachable("no".into())), both(waits)),
+        (Input::Tick, [waits, waits, waits, "Connecting open", ""]),
+        (Input::Renewed, ["Connecting open", "", "Connected present", "", ""]),
+        (Input::NotRenewed("no".into()), [waits, "", "Connected renew", "", ""]),
+        (Input::Presented, nothing),
+        (Input::NotPresented(trouble(403)), ["", "", "Connecting close open", "", ""]),
+        (Input::NotPresented(trouble(503)), ["", "", "Connected renew", "", ""]),
+    ]
+}
+
+#[test]
+fn every_cell_does_what_the_table_says() {
+    let states = [State::Renewing, State::Connecting, State::Connected, State::Waiting, State::Ended];
+    for (input, expected) in cells() {
+        for (state, expected) in states.into_iter().zip(expected) {
+            let found = step(&mut in_state(rules(), state), input.clone());
+            let nothing = format!("{state:?}");
+            let expected = if expected.is_empty() { &nothing } else { expected };
+            assert_eq!(found, expected, "{input:?} in {state:?}");
+        }
+    }
+}
+
+#[test]
+fn the_table_has_a_row_for_each_input() {
+    let text = include_str!("../machine.rs");
+    let rows: Vec<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("//! | `")?.split('`').next()).collect();
+    let variants: std::collections::BTreeSet<String> = cells()
+        .iter()
+        .map(|(input, _)| format!("{input:?}").split([' ', '(', '{']).next().unwrap().to_owned())
+        .collect();
+    assert_eq!(rows.iter().map(|row| (*row).to_owned()).collect::<std::collections::BTreeSet<_>>(), variants);
+}
+
+#[test]
+fn it_goes_on_from_the_last_position_it_was_given() {
+    let mut machine = in_state(rules(), State::Connected);
+    for input in [event(6), event(7), Input::Position(id(9)), lost(), Input::Tick] {
+        machine.on_input(NOW, 0.5, input);
+    }
+    assert_eq!(machine.since(), Since::Cursor(id(9)));
+    machine.on_input(NOW, 0.5, ready(9, true));
+    let delivered = |machine: &mut Machine, n| step(machine, event(n)).contains("deliver");
+    assert!(!delivered(&mut machine, 8) && delivered(&mut machine, 10) && !delivered(&mut machine, 10));
+}
+
+#[test]
+fn where_it_begins_is_asked_for_until_a_stream_was_ready() {
+    let (mut machine, _) = Machine::start(rules(), Since::Start, false, NOW);
+    machine.on_input(NOW, 0.5, lost());
+    assert_eq!(machine.since(), Since::Start);
+    machine.on_input(NOW, 0.5, Input::Tick);
+    machine.on_input(NOW, 0.5, ready(3, false));
+    assert_eq!(machine.since(), Since::Cursor(id(3)));
+}
+
+#[test]
+fn another_history_takes_the_position_back() {
+    let mut machine = in_state(rules(), State::Connecting);
+    assert_eq!(step(&mut machine, ready(2, false)), "Connected moved");
+    let channels = vec!["a".to_owned()];
+    let gap = Gap { reason: "unknown".into(), channels: channels.clone(), through: Some(id(2)) };
+    assert_eq!(step(&mut machine, Input::News(Update::Gap(gap), Some(id(2)))), "Connected deliver");
+    assert_eq!(step(&mut machine, event(3)), "Connected deliver");
+    let gap = Gap { reason: "expired".into(), channels, through: Some(id(9)) };
+    machine.on_input(NOW, 0.5, Input::News(Update::Gap(gap), None));
+    assert_eq!(machine.since(), Since::Cursor(id(3)), "events of other channels may lie before its end");
+}
+
+fn waits(machine: &mut Machine, spread: f64, input: Input) -> Duration {
+    machine.on_input(NOW, spread, input);
+    assert_eq!(machine.status().state, State::Waiting);
+    let delay = machine.deadline().unwrap() - NOW;
+    machine.on_input(NOW, spread, Input::Tick);
+    delay
+}
+
+#[test]
+fn delays_double_are_spread_and_begin_anew_once_a_stream_lives() {
+    let mut machine = in_state(rules(), State::Connecting);
+    let delays: Vec<u64> = (0..7).map(|_| waits(&mut machine, 1.0, lost()).as_secs()).collect();
+    assert_eq!(delays, [1, 2, 4, 8, 16, 30, 30]);
+    assert_eq!(waits(&mut machine, 0.0, lost()), Duration::ZERO);
+    machine.on_input(NOW, 1.0, ready(5, true));
+    assert_eq!(machine.status().failures, 8, "an open stream alone is no sign of life");
+    machine.on_input(NOW, 1.0, Input::Life);
+    assert_eq!(machine.status(), Status { state: State::Connected, failures: 0, why: None });
+    machine.on_input(NOW, 1.0, Input::Named(Duration::from_secs(3)));
+    assert_eq!(waits(&mut machine, 1.0, lost()).as_secs(), 3);
+}
+
+#[test]
+fn what_the_server_names_is_waited_for() {
+    let mut machine = in_state(rules(), State::Connected);
+    assert_eq!(waits(&mut machine, 1.0, end("server_shutdown", "later", Some(700))).as_millis(), 700);
+    let Trouble::Refused(refusal) = trouble(429) else { panic!() };
+    let refused = Refusal { retry_after: Some(Duration::from_secs(50)), ..refusal };
+    let waited = waits(&mut machine, 0.0, Input::Failed(Trouble::Refused(refused)));
+    assert_eq!(waited.as_secs(), 50);
+}
+
+#[test]
+fn coming_back_at_once_for_nothing_is_slowed_down() {
+    for (retry, state) in [("now", State::Connecting), ("auth", State::Renewing)] {
+        let mut machine = in_state(rules(), State::Connected);
+        for _ in 0..3 {
+            machine.on_input(NOW, 0.5, end("x", retry, None));
+            assert_eq!(machine.status().state, state);
+            machine.on_input(NOW, 0.5, Input::Renewed);
+            machine.on_input(NOW, 0.5, ready(5, true));
+        }
+        assert_eq!(step(&mut machine, end("x", retry, None)), "Waiting close");
+    }
+}
+
+#[test]
+fn a_fresh_credential_that_is_refused_is_the_end() {
+    let mut machine = in_state(rules(), State::Renewing);
+    machine.on_input(NOW, 0.5, Input::Renewed);
+    assert_eq!(step(&mut machine, Input::Failed(trouble(401))), "Ended close stopped");
+    let mut machine = in_state(rules(), State::Renewing);
+    machine.on_input(NOW, 0.5, Input::Renewed);
+    machine.on_input(NOW, 0.5, ready(5, true));
+    assert_eq!(step(&mut machine, Input::Failed(trouble(401))), "Renewing close renew");
+    let fixed = Rules { can_renew: false, ..rules() };
+    for input in [Input::Failed(trouble(401)), end("revoked", "auth", None)] {
+        assert_eq!(step(&mut in_state(fixed, State::Connected), input), "Ended close stopped");
+    }
+    assert_eq!(step(&mut in_state(fixed, State::Connected), Input::Expiring), "Connected");
+}
+
+#[test]
+fn renewals_beside_a_stream_keep_their_distance() {
+    let mut machine = in_state(rules(), State::Connected);
+    let mut renewals = Vec::new();
+    let (mut now, mut input) = (NOW, Input::Expiring);
+    while now < NOW + Duration::from_secs(12) {
+        // Each credential is said to be expiring as soon as it is shown.
+        for effect in machine.on_input(now, 0.5, input) {
+            assert!(matches!(effect, Effect::Renew), "{effect:?}");
+            renewals.push((now - NOW).as_secs());
+            machine.on_input(now, 0.5, Input::Renewed);
+            machine.on_input(now, 0.5, Input::Expiring);
+        }
+        now = machine.deadline().unwrap();
+        input = Input::Tick;
+    }
+    assert_eq!((renewals, machine.status().state), (vec![0, 5, 10], State::Connected));
+}
+
+#[test]
+fn it_gives_up_only_where_it_is_told_to() {
+    let mut machine = in_state(Rules { attempts: Some(3), ..rules() }, State::Connecting);
+    for _ in 0..2 {
+        waits(&mut machine, 0.5, lost());
+    }
+    let effects = machine.on_input(NOW, 0.5, lost());
+    assert!(matches!(effects.last(), Some(Effect::Finish(Some(Stopped::GivenUp { failures: 3, .. })))));
+    let mut machine = in_state(rules(), State::Connecting);
+    for _ in 0..1_000 {
+        waits(&mut machine, 0.5, lost());
+    }
+}
+
+#[test]
+fn a_listener_that_is_slow_is_no_silence_of_the_server() {
+    let mut machine = in_state(rules(), State::Connected);
+    let later = NOW + Duration::from_secs(500);
+    machine.on_input(later, 0.5, Input::Taken);
+    assert_eq!(machine.deadline(), Some(later + rules().silence));
+}
