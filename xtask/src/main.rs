@@ -1,13 +1,14 @@
 //! The repository's own tool, run as `cargo xtask <command>`.
 //!
-//! Layout: [`tree`] reads the repository, [`tidy`] holds the house rules, one a file, and [`rust_tokens`],
-//! [`markdown`] and [`manifest`] read the three languages that the rules look at.
+//! Layout: [`tree`] reads the repository, [`tidy`] holds the house rules, one a file, [`ts_types`] writes the packages'
+//! types, and [`rust_tokens`], [`markdown`] and [`manifest`] read the three languages that the rules look at.
 
 mod manifest;
 mod markdown;
 mod rust_tokens;
 mod tidy;
 mod tree;
+mod ts_types;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ const USAGE: &str = "\
 usage: cargo xtask <command>
 
   tidy        check the house rules; every finding names a file, a line and what to do
+  ts-types    write the TypeScript packages' types of the wire, generated from the Rust ones
   wire-lock   note that PROTOCOL.md was reviewed against the wire types as they are now
 ";
 
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
         ["tidy"] => tidy_command(),
+        ["ts-types"] => ts_types_command(),
         ["wire-lock"] => wire_lock_command(),
         _ => return say(&mut io::stderr(), USAGE, ExitCode::from(2)),
     };
@@ -46,6 +49,20 @@ fn wire_lock_command() -> io::Result<ExitCode> {
         lock.ok_or_else(|| io::Error::other("there is no PROTOCOL.md to compare the wire types with"))?;
     std::fs::write(root.join(tidy::wire_lock::LOCK), lock)?;
     Ok(say(&mut io::stdout(), &format!("{} written\n", tidy::wire_lock::LOCK), ExitCode::SUCCESS))
+}
+
+fn ts_types_command() -> io::Result<ExitCode> {
+    let root = repository_root()?;
+    let mut said = String::new();
+    for ts_types::Generated { path, text } in ts_types::files() {
+        let full = root.join(path);
+        if let Some(folder) = full.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        std::fs::write(full, text)?;
+        said = said + path + " written\n";
+    }
+    Ok(say(&mut io::stdout(), &said, ExitCode::SUCCESS))
 }
 
 /// The folder above this crate. Cargo names it at run time, so that a binary built elsewhere is not misled.

@@ -10,6 +10,7 @@ mod packages;
 mod protocol_words;
 mod root_prose;
 mod sizes;
+mod ts_types;
 mod whitespace;
 pub(crate) mod wire_lock;
 
@@ -46,6 +47,7 @@ const RULES: &[Rule] = &[
     packages::check,
     edges::check,
     wire_lock::check,
+    ts_types::check,
     protocol_words::check,
     links::check,
     whitespace::check,

@@ -4,7 +4,7 @@
 //! happens to it is told on `cast:{id}` and on its owner's `user:{segment}:casts`; the end is terminal on `cast:{id}`.
 //!
 //! Reading order: [`status`], [`id`], [`fields`] (what can be set, within which limits), [`cast`] (the record),
-//! [`kind`] (the six events and their data), [`command`] (what can be asked), [`wire`] (how it is asked), [`decide`]
+//! [`kind`] (the six events and their data), [`command`] (what can be asked), [`wire`] (how it is asked), [`mod@decide`]
 //! (what comes of it), [`view`] with [`choice`] (how it looks on the casts' streams), [`snapshot`] (a state as events),
 //! [`github`] with [`run`] (what a workflow's run means for a cast).
 

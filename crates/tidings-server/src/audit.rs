@@ -32,8 +32,8 @@ use crate::problem::{Answer, Refusal};
 
 use refusals::Refusals;
 
-/// Most bytes of a `User-Agent` that are kept.
-const USER_AGENT_BYTES: usize = 512;
+/// Most bytes of a `User-Agent`, and of what a request asks for, that are kept.
+const TEXT_BYTES: usize = 512;
 /// Most rows written at once.
 const BATCH: usize = 1_000;
 /// How long rows are gathered, and how long a write that failed is not tried again.
@@ -67,7 +67,7 @@ impl About {
     #[must_use]
     pub fn new(prefix: &'static str, resource: Option<String>, headers: &HeaderMap, peer: Peer) -> Self {
         let user_agent = headers.get(header::USER_AGENT).map(|value| printable(value.as_bytes()));
-        let resource = resource.map(Into::into);
+        let resource = resource.map(|resource| printable(resource.as_bytes()));
         Self(Arc::new(Asked { prefix, resource, address: peer.0, user_agent, who: OnceLock::new() }))
     }
 
@@ -104,6 +104,7 @@ impl About {
     pub(crate) fn log_opened(&self) {
         let resource = self.0.resource.as_deref().unwrap_or("nothing yet");
         match self.0.prefix {
+            "cast.sse" if self.0.resource.is_none() => tracing::info!("[SSE] Connected to all of a user's casts"),
             "cast.sse" => tracing::info!("[SSE] Connected to cast {resource}"),
             prefix => tracing::info!("[{prefix}] Connected to {resource}"),
         }
@@ -130,7 +131,7 @@ fn printable(bytes: &[u8]) -> Box<str> {
     let text = String::from_utf8_lossy(bytes);
     let mut kept = String::new();
     for c in text.chars().filter(|c| !c.is_control()) {
-        if kept.len() + c.len_utf8() > USER_AGENT_BYTES {
+        if kept.len() + c.len_utf8() > TEXT_BYTES {
             break;
         }
         kept.push(c);

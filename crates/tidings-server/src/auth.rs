@@ -38,6 +38,9 @@ const LOOKS: usize = 5;
 /// Most ended credentials remembered: more than end while one request is on its way.
 const ENDED: usize = 10_000;
 
+/// What a token that was good is refused with; other reasons would tell a stranger which issuers and keys there are.
+const EXPIRED: &str = "the token has expired";
+
 /// What the text of every cookie session begins with.
 pub const COOKIE_PREFIX: &str = "tds_";
 
@@ -248,7 +251,7 @@ impl Authenticator {
             Invalid::Token(why) => {
                 // Said to the operator alone: it would tell a stranger which issuers and keys there are.
                 tracing::debug!(why, "a token is not valid");
-                invalid("the token is not valid")
+                invalid(if why == EXPIRED { EXPIRED } else { "the token is not valid" })
             }
             Invalid::KeysUnavailable => {
                 let why = "the token's keys cannot be fetched now; try again";

@@ -54,7 +54,7 @@ pub fn is_https(config: &Config, headers: &HeaderMap) -> bool {
     let named = headers.get_all("x-forwarded-proto").iter().next_back().and_then(|value| value.to_str().ok());
     config.tls.is_some()
         || config.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
-        || config.behind_proxy && named.is_some_and(|scheme| scheme.trim() == "https")
+        || config.behind_proxy && named.is_some_and(|scheme| scheme.trim().eq_ignore_ascii_case("https"))
 }
 
 #[cfg(test)]

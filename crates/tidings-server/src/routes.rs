@@ -77,10 +77,37 @@ async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
         return response;
     }
     let too_long = request.uri().path_and_query().is_some_and(|target| target.as_str().len() > URL_BYTES);
-    let mut response =
-        if too_long { Refusal::of(ErrorCode::UriTooLong).into_response() } else { next.run(request).await };
+    let mut response = if too_long {
+        Refusal::of(ErrorCode::UriTooLong).into_response()
+    } else if !is_text(request.uri().path()) {
+        let problem = Problem::new(ErrorCode::InvalidParameter, "the path's percent-encoding is no UTF-8");
+        Refusal(problem.at("path")).into_response()
+    } else {
+        next.run(request).await
+    };
     cors::add_headers(&asked, response.headers_mut(), origins);
     response
+}
+
+/// Whether a path's percent-encoding (RFC 3986, 2.1) stands for UTF-8.
+fn is_text(path: &str) -> bool {
+    let name = format!("x={}", path.replace(['&', '+', '='], "_"));
+    let bytes = name.as_bytes();
+    let decoded = (0..bytes.len()).scan(0, |skip, at| {
+        if *skip > 0 {
+            *skip -= 1;
+            return Some(None);
+        }
+        let hex = |at: usize| bytes.get(at).and_then(|digit| char::from(*digit).to_digit(16));
+        match (bytes[at], hex(at + 1), hex(at + 2)) {
+            (b'%', Some(high), Some(low)) => {
+                *skip = 2;
+                Some(u8::try_from(high * 16 + low).ok())
+            }
+            (byte, ..) => Some(Some(byte)),
+        }
+    });
+    std::str::from_utf8(&decoded.flatten().collect::<Vec<u8>>()).is_ok()
 }
 
 /// What a request is about to do, as far as credentials are concerned.

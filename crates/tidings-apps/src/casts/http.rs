@@ -1,7 +1,7 @@
 //! The routes of casts, and what the server asks of them.
 //!
 //! Owns: who may do what with a cast over HTTP, and how its streams begin. Leaves out: what comes of a request
-//! ([`super::decide`]) and how streams run (the server).
+//! ([`mod@super::decide`]) and how streams run (the server).
 //!
 //! Invariants: a decision sees the record inside the transaction that writes it; a stream's state and what follows it
 //! are one, by the cursor of the snapshot; a cast of another tenant is as unknown as none.
@@ -27,6 +27,7 @@ use tidings_protocol::Pattern;
 use tidings_server::App;
 use tidings_server::module::{Claim, Description, Module};
 use tidings_server::problem::Answer;
+use tokio::sync::Semaphore;
 
 use super::id::Territory;
 
@@ -56,6 +57,8 @@ struct Shared {
     /// Sessions of the casts' streams: as the server's, with a lifetime of their own.
     session: Arc<SessionConfig>,
     github_secret: Option<Arc<str>>,
+    /// Places for deliveries that are being read.
+    deliveries: Arc<Semaphore>,
 }
 
 impl Casts {
@@ -75,6 +78,7 @@ impl Module for Casts {
         let lifetime = Some(self.config.lifetime).filter(|lifetime| !lifetime.is_zero());
         let session = Arc::new(SessionConfig { lifetime, ..(*app.stream_session).clone() });
         let github_secret = self.config.github_secret.as_deref().map(Into::into);
+        let deliveries = Arc::new(Semaphore::new(webhook::AT_ONCE));
         Router::new()
             .route("/api/casts", get(records::list).post(records::create))
             .route("/api/casts/events", get(several::events))
@@ -82,7 +86,7 @@ impl Module for Casts {
             .route("/api/casts/{id}/cancel", post(records::cancel))
             .route("/api/casts/{id}/events", get(stream::events).post(records::tell))
             .route("/api/webhooks/github", post(webhook::deliver))
-            .layer(Extension(Shared { session, github_secret }))
+            .layer(Extension(Shared { session, github_secret, deliveries }))
             .with_state(app.clone())
     }
 

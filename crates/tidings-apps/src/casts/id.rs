@@ -33,7 +33,8 @@ impl CastId {
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         let fits =
-            !text.is_empty() && text.len() <= ID_BYTES && text.chars().all(is_id_char) && text != "events";
+            !text.is_empty() && text.len() <= ID_BYTES && text.chars().all(is_id_char)
+            && !matches!(text, "events" | "." | "..");
         let channel = fits.then(|| format!("{PREFIX}{text}").parse().ok())??;
         Some(Self { channel })
     }
@@ -126,7 +127,7 @@ mod tests {
             assert_eq!((id.as_str(), id.channel().as_str()), (good, format!("cast:{good}").as_str()));
             assert_eq!(id.key(), RecordKey { kind: "cast".into(), id: good.into() });
         }
-        for bad in ["", "events", "a/b", "a:b", "a b", "é", "*", &"x".repeat(121)] {
+        for bad in ["", "events", ".", "..", "a/b", "a:b", "a b", "é", "*", &"x".repeat(121)] {
             assert_eq!(CastId::new(bad), None, "{bad:?}");
         }
         assert_eq!(CastId::made_of("abc").unwrap().as_str(), "cast_abc");

@@ -1,9 +1,9 @@
 //! What a workflow's run means for casts. Unlike a request, a webhook is never refused for what it says: repeats, what is
 //! late or out of order, and later attempts of a run whose cast has ended change nothing.
 //!
-//! A run belongs to the casts that have its id; or, where the run was dispatched, to the first that its title names, if
-//! that one has no run yet and names no other repository. Such a cast gets the run's id, so that later deliveries are
-//! matched by that.
+//! A run belongs to all casts that have its id, and, where the run was dispatched, to all that its title names, if they
+//! have no run yet and name no other repository. Such a cast gets the run's id, so that later deliveries are matched by
+//! that. All, and not the first: casts are named by whoever makes them, and nobody is to take a run from another.
 
 use tidings_core::port::store::{Changes, Record};
 use tidings_protocol::problem::Problem;
@@ -65,19 +65,16 @@ pub fn decide_run(
 }
 
 fn matching(records: &[Option<Record>], update: &RunUpdate) -> Result<Vec<Cast>, Problem> {
-    let mut by_run: Vec<Cast> = Vec::new();
-    let mut by_title = None;
+    let mut matching: Vec<Cast> = Vec::new();
     for record in records.iter().flatten() {
         let cast = Cast::from_record(record)?;
-        if cast.workflow_run_id.as_ref() == Some(&update.run) {
-            if by_run.iter().all(|known| known.id != cast.id) {
-                by_run.push(cast);
-            }
-        } else if by_title.is_none() && is_named(&cast, update) {
-            by_title = Some(cast);
+        let is_of_run = cast.workflow_run_id.as_ref() == Some(&update.run);
+        let is_known = matching.iter().any(|known| known.id == cast.id);
+        if !is_known && (is_of_run || is_named(&cast, update)) {
+            matching.push(cast);
         }
     }
-    Ok(if by_run.is_empty() { by_title.into_iter().collect() } else { by_run })
+    Ok(matching)
 }
 
 fn is_named(cast: &Cast, update: &RunUpdate) -> bool {

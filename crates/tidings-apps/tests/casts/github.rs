@@ -208,13 +208,13 @@ fn a_cast_named_by_a_title_gets_the_runs_id() {
 }
 
 #[test]
-fn the_runs_id_counts_before_the_title_and_for_all_that_have_it() {
+fn a_run_is_of_all_that_have_its_id_and_of_all_that_its_title_names() {
     let other = |name: &str| Cast { id: CastId::new(name).unwrap(), ..bound(Status::Queued) };
     let update = update("in_progress", Value::Null, "cast_1");
     let decided = decide(&[cast(Status::Queued), other("a"), other("b"), other("a")], &update);
     let names: Vec<&str> = decided.changed.iter().map(CastId::as_str).collect();
-    assert_eq!(names, ["a", "b"]);
-    assert_eq!((decided.changes.records.len(), decided.changes.events.len()), (2, 2));
+    assert_eq!(names, ["cast_1", "a", "b"], "nobody takes a run from another by naming it first");
+    assert_eq!((decided.changes.records.len(), decided.changes.events.len()), (3, 3));
     let unknown = decide_run(&[None], &update, &webhook(), NOW).unwrap();
     assert!(unknown.matched.is_empty() && unknown.changes.events.is_empty());
 }

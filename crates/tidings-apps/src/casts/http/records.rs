@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::value::RawValue;
 use tidings_core::Principal;
+use tidings_core::port::directory::Right;
 use tidings_core::port::store::{IdempotencyKey, Outcome, RecordQuery};
 use tidings_protocol::ErrorCode;
 use tidings_protocol::problem::Problem;
@@ -20,7 +21,7 @@ use tidings_server::problem::{Answer, Refusal};
 use tidings_server::records::{self, Kept};
 use tidings_server::routes::{Caller, Purpose, principal, read_body};
 
-use super::access::{check_read, check_write, forbidden, is_owner};
+use super::access::{check_read, check_write, exact, forbidden, is_owner};
 use super::shared::{author, need, parse_id};
 use crate::casts::cast::{Cast, owner_and_status_tag, owner_tag, repository_tag, status_tag};
 use crate::casts::command::Command;
@@ -103,7 +104,15 @@ pub(super) async fn create(
     check_write(&asked.principal, &command.id)?;
     let keys = records::idempotency(&headers, &asked.principal, "POST /api/casts", &asked.body)?;
     let from = (&headers, peer);
-    let outcome = carry_out(&app, &asked, from, command, StatusCode::CREATED, keys).await?;
+    let channel = exact(command.id.channel());
+    let outcome = carry_out(&app, &asked, from, command, StatusCode::CREATED, keys).await;
+    let outcome = outcome.map_err(|Refusal(mut problem)| {
+        // A key that may write is not one that may read.
+        if asked.principal.is_service() && !asked.principal.may(Right::Subscribe, &channel) {
+            problem.current = None;
+        }
+        Refusal(problem)
+    })?;
     let mut response = records::answer(&outcome)?;
     if let Some(location) = location(&outcome) {
         response.headers_mut().insert(header::LOCATION, location);
@@ -258,7 +267,10 @@ impl Listing {
                 "limit" => {
                     let limit: usize =
                         value.parse().map_err(|_| bad("limit", "`limit` is a whole number"))?;
-                    listing.limit = limit.clamp(1, LARGEST_PAGE);
+                    if !(1..=LARGEST_PAGE).contains(&limit) {
+                        return Err(bad("limit", "`limit` is 1 to 200"));
+                    }
+                    listing.limit = limit;
                 }
                 _ => {}
             }

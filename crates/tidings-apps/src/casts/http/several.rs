@@ -51,7 +51,11 @@ fn which(query: &str) -> Answer<Which> {
         }
     }
     Ok(match (ids.is_empty(), all) {
-        (false, _) => Which::Ids(ids),
+        (false, true) => {
+            let why = "name casts by `castId` or all by `scope=all`, not both";
+            return Err(Refusal(Problem::new(ErrorCode::InvalidParameter, why).at("scope")));
+        }
+        (false, false) => Which::Ids(ids),
         (true, true) => Which::All,
         (true, false) => Which::Mine,
     })

@@ -31,15 +31,18 @@ use super::Shared;
 use crate::author::{Author, Standing};
 use crate::casts::cast::run_tag;
 use crate::casts::github::RunUpdate;
-use crate::casts::id::KIND;
+use crate::casts::id::{CastId, KIND};
 use crate::casts::run::decide_run;
 
 /// Largest delivery. GitHub's own limit is 25 MB; those of a workflow's run have some 30 KB.
-const DELIVERY_BYTES: usize = 5 * 1024 * 1024;
+const DELIVERY_BYTES: usize = 2 * 1024 * 1024;
+/// Deliveries read at once: until it is verified, anybody may have sent it.
+pub(super) const AT_ONCE: usize = 32;
 /// Longest delivery id.
 const ID_BYTES: usize = 100;
-/// Most casts that one run's update is looked at for.
+/// Casts of a run that are decided on at once, and most of them in all.
 const CASTS: usize = 20;
+const ALL_CASTS: usize = 1_000;
 /// The tenant of the secret in the configuration.
 const DEFAULT_TENANT: &str = "default";
 
@@ -94,6 +97,10 @@ async fn receive(app: &App, shared: &Shared, headers: &HeaderMap, body: Body) ->
     let id = single(headers, "x-github-delivery").filter(|id| !id.is_empty() && id.len() <= ID_BYTES);
     let id = id.ok_or_else(|| missing("X-GitHub-Delivery"))?.to_owned();
     let event = single(headers, "x-github-event").ok_or_else(|| missing("X-GitHub-Event"))?.to_owned();
+    let _place = shared.deliveries.try_acquire().map_err(|_| {
+        let why = "too many deliveries are being read; deliver it again";
+        Refusal(Problem::new(ErrorCode::Capacity, why).retry_after(1))
+    })?;
     let body = read_body(app, body, DELIVERY_BYTES).await?;
     let tenant = verify(app, shared, signature, &body).await?;
     Ok(Delivery { tenant, id, event, body })
@@ -151,49 +158,102 @@ async fn take_in(app: &App, delivery: &Delivery, about: &About) -> Answer<Value>
         ip_address: row.ip_address,
         user_agent: row.user_agent,
     };
-    let records = candidates(app, delivery, &update).await?;
-    let now = wall_time();
-    let first = decide_run(&records, &update, &author, now)?;
-    told["matched"] = first.matched.iter().map(ToString::to_string).collect::<Vec<_>>().into();
-    if first.changed.is_empty() {
-        // Nothing is remembered of it: delivered again when there is such a cast, it counts.
-        return Ok(told);
+    let (mut matched, mut changed, mut repeated) = (Vec::new(), Vec::new(), false);
+    let mut before = None;
+    for round in 0..ALL_CASTS / CASTS {
+        let (records, next) = candidates(app, delivery, &update, before).await?;
+        let step = decide_round(app, delivery, (&update, &author), records, round).await?;
+        repeated |= step.repeated;
+        matched.extend(step.matched);
+        changed.extend(step.changed);
+        before = next;
+        if before.is_none() {
+            break;
+        }
     }
-    let reads = records.iter().flatten().map(|record| record.key.clone()).collect();
-    let decide = move |records: &[Option<Record>]| {
-        decide_run(records, &update, &author, now).map(|decided| decided.changes)
-    };
-    let outcome = records::decide(app, &delivery.tenant, reads, Box::new(decide), known_by(delivery)).await?;
-    told["repeated"] = outcome.replayed.into();
-    if !outcome.replayed {
-        let answer = outcome.answer.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
-        let answer = answer.unwrap_or_default();
-        told["matched"] = answer["matched"].clone();
-        told["changed"] = answer["changed"].clone();
-    }
+    told["matched"] = matched.into();
+    told["changed"] = changed.into();
+    told["repeated"] = repeated.into();
     Ok(told)
 }
 
+/// What came of some of the casts.
+#[derive(Default, serde::Deserialize)]
+struct Step {
+    matched: Vec<String>,
+    changed: Vec<String>,
+    #[serde(skip)]
+    repeated: bool,
+}
+
+/// Has some of the casts decided on. What changes nothing is not remembered: delivered again when there is such a cast,
+/// it counts.
+async fn decide_round(
+    app: &App,
+    delivery: &Delivery,
+    (update, author): (&RunUpdate, &Author),
+    records: Vec<Option<Record>>,
+    round: usize,
+) -> Answer<Step> {
+    let now = wall_time();
+    let names = |ids: &[CastId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let matched = names(&decide_run(&records, update, author, now)?.matched);
+    if matched.is_empty() {
+        return Ok(Step::default());
+    }
+    let reads = records.iter().flatten().map(|record| record.key.clone()).collect();
+    let (update, author) = (update.clone(), author.clone());
+    let decide = move |records: &[Option<Record>]| {
+        let decided = decide_run(records, &update, &author, now)?;
+        if decided.changed.is_empty() { Err(unchanged()) } else { Ok(decided.changes) }
+    };
+    let keys = known_by(delivery, round);
+    match records::decide(app, &delivery.tenant, reads, Box::new(decide), keys).await {
+        Ok(outcome) if outcome.replayed => Ok(Step { matched, repeated: true, ..Step::default() }),
+        Ok(outcome) => {
+            Ok(outcome.answer.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+        }
+        Err(refusal) if refusal.0 == unchanged() => Ok(Step { matched, ..Step::default() }),
+        Err(refusal) => Err(refusal),
+    }
+}
+
+/// What a decision is refused with that would change nothing.
+fn unchanged() -> Problem {
+    Problem::new(ErrorCode::IllegalTransition, "the delivery changes nothing")
+}
+
 /// A delivery is known by its id and by its body; either may come again without the other.
-fn known_by(delivery: &Delivery) -> Vec<IdempotencyKey> {
+fn known_by(delivery: &Delivery, round: usize) -> Vec<IdempotencyKey> {
     let same = fingerprint(&[]);
-    let key = |scope: &str, key: String| IdempotencyKey { scope: scope.to_owned(), key, fingerprint: same };
+    let key = |scope: &str, key: String| IdempotencyKey {
+        scope: format!("{scope} {round}"),
+        key,
+        fingerprint: same,
+    };
     vec![
         key("github delivery", delivery.id.clone()),
         key("github body", HEXLOWER.encode(&Sha256::digest(&delivery.body))),
     ]
 }
 
-/// The casts that the run may be of: those with its id, and those that its title names.
-async fn candidates(app: &App, delivery: &Delivery, update: &RunUpdate) -> Answer<Vec<Option<Record>>> {
-    let query =
-        RecordQuery { kind: KIND.to_owned(), tag: Some(run_tag(&update.run)), before: None, limit: CASTS };
+/// The casts that the run may be of: those with its id, newest first, some at a time; and with the first of them those
+/// that its title names. Answers where the next ones begin.
+async fn candidates(
+    app: &App,
+    delivery: &Delivery,
+    update: &RunUpdate,
+    before: Option<u64>,
+) -> Answer<(Vec<Option<Record>>, Option<u64>)> {
+    let tag = Some(run_tag(&update.run));
+    let query = RecordQuery { kind: KIND.to_owned(), tag, before, limit: CASTS };
     let page = app.store.records(&delivery.tenant, &query).await?;
+    let next = page.records.last().filter(|_| page.records.len() == CASTS).map(|record| record.place);
     let mut records: Vec<Option<Record>> = page.records.into_iter().map(Some).collect();
-    if update.may_match_by_title() {
+    if before.is_none() && update.may_match_by_title() {
         for id in &update.candidates {
             records.push(app.store.record(&delivery.tenant, &id.key()).await?.record);
         }
     }
-    Ok(records)
+    Ok((records, next))
 }
