@@ -1,0 +1,360 @@
+// The client: one connection for everything that is subscribed.
+
+import { isCursor, type Since } from './cursor.ts';
+import { Delivery, type Listeners } from './delivery.ts';
+import { Driver, type Loadable } from './driver.ts';
+import { type Environment, environment, type Fetched, type FetchOptions } from './environment.ts';
+import { asFailure, TidingsError } from './failure.ts';
+import { Follower } from './follower.ts';
+import { type Filter, isWithin, Ledger } from './ledger.ts';
+import type { MachineConfig, State } from './machine/state.ts';
+import type { ClientOptions, Trace, TransportName } from './options.ts';
+import { isPattern } from './pattern.ts';
+import type { Requests } from './requests.ts';
+import type { SnapshotListeners, SnapshotSource } from './snapshot.ts';
+import { IDLE, type Status, statusOf } from './status.ts';
+import type { Transport } from './transports/transport.ts';
+import { serverUrl } from './url.ts';
+import type { Event, Ticket } from './wire/generated.ts';
+
+/** What to follow. */
+export interface Subscribe {
+  /** Channels and patterns (`cast:*`, `*`), 1 to 1,000. */
+  readonly channels: string | readonly string[];
+  /** Only events of these types. Default: all. The server leaves out what no subscription takes. */
+  readonly types?: readonly string[];
+  /** Only events of these categories. Default: all, and those without one. */
+  readonly categories?: readonly string[];
+  /** `start`: from the oldest retained event; a cursor: after it. Default: `now`, where the stream is. */
+  readonly since?: Since | string;
+}
+
+/** Something that is followed. */
+export interface Subscription {
+  /**
+   * Resolves once events of all channels come, those that were missed having been given. Rejects with a `TidingsError`
+   * where every channel is refused, or it is closed before; nobody needs to catch that.
+   */
+  readonly ready: Promise<void>;
+  /** Ends it; nothing is called from now on. */
+  close(): void;
+}
+
+/** A client of one server. */
+export interface Client {
+  /** Follows channels. A function takes events alone. */
+  subscribe<Data = unknown>(
+    what: string | readonly string[] | Subscribe,
+    listener: Listeners<Data> | ((event: Event<Data>) => void | Promise<void>),
+  ): Subscription;
+  /** The state of the connection; the same object until it changes. */
+  readonly status: Status;
+  /** Calls with each new status; answers what ends that. */
+  onStatus(listener: (status: Status) => void): () => void;
+  /** Tries at once, with a fresh credential where `auth` gives one, whatever the state; after `close` nothing happens. */
+  reconnect(): void;
+  /** Ends everything for good. */
+  close(): void;
+  /** A ticket for channels: good once, for 30 seconds, where headers cannot be sent. Rejects with a `TidingsError`. */
+  ticket(channels: readonly string[]): Promise<Ticket>;
+  /**
+   * Follows a record without a gap: fetches it, then gives every event after the position at which it was read; after
+   * a gap fetches it again. See {@link SnapshotListeners}.
+   */
+  snapshot<Value = unknown, Data = unknown>(
+    source: SnapshotSource,
+    channels: string | readonly string[] | Subscribe,
+    listeners: SnapshotListeners<Value, Data>,
+  ): Subscription;
+  /**
+   * Fetches a path of the server, with the client's credential and time limit. The answer may be a refusal; rejects with
+   * a `TidingsError` where none comes.
+   */
+  fetch(path: string, options?: FetchOptions): Promise<Fetched>;
+}
+
+const MOST_CHANNELS = 1000;
+
+const LOADERS: { readonly [name in TransportName]: () => Promise<Transport> } = {
+  websocket: async () => (await import('./transports/websocket.ts')).websocket,
+  sse: async () => (await import('./transports/sse.ts')).sse,
+  eventsource: async () => (await import('./transports/eventsource.ts')).eventsource,
+  poll: async () => (await import('./transports/poll.ts')).poll,
+};
+
+/** What a transport needs of the runtime, so that one that cannot work is not loaded. */
+function isPossible(name: TransportName, { WebSocket, EventSource, fetch }: Environment): boolean {
+  if (fetch === undefined) return false;
+  return name === 'websocket' ? WebSocket !== undefined : name === 'eventsource' ? EventSource !== undefined : true;
+}
+
+function transportsOf(options: ClientOptions, environment: Environment): Loadable[] {
+  const best: readonly TransportName[] = options.auth === undefined ? ['websocket', 'sse'] : ['sse', 'websocket'];
+  const { transports = [...best, 'eventsource', 'poll'] } = options;
+  const loadable: Loadable[] = [];
+  for (const transport of transports) {
+    if (typeof transport !== 'string') {
+      if (transport.isSupported(environment)) loadable.push({ name: transport.name, load: async () => transport });
+    } else if (LOADERS[transport] === undefined) {
+      throw new TypeError(`tidings: there is no transport ${transport}`);
+    } else if (isPossible(transport, environment)) {
+      loadable.push({ name: transport, load: LOADERS[transport] });
+    }
+  }
+  return loadable;
+}
+
+function configOf(options: ClientOptions, transports: number): MachineConfig {
+  const { backoff = {}, heartbeat = 30_000, watchdog, openTimeout = 10_000, restoreAfter = 60_000 } = options;
+  const { suspendAfter = 300_000, linger = 5000, auth } = options;
+  const { initial = 1000, max = 30_000, attempts = Number.POSITIVE_INFINITY } = backoff;
+  const canRenew = typeof auth === 'function';
+  const times = { heartbeat, watchdog: watchdog ?? null, openTimeout, restoreAfter, suspendAfter, linger };
+  return { transports, initial, max, attempts, canRenew, ...times };
+}
+
+/** The trace that somebody at the page asks for. */
+function traceOfPage({ origin }: Environment): Trace | undefined {
+  if (origin === undefined) return undefined;
+  try {
+    if (!/tidings|websocket/.test(globalThis.localStorage?.getItem('debug') ?? '')) return undefined;
+  } catch {
+    return undefined;
+  }
+  let trace: Trace | undefined;
+  import('./debug.ts').then(
+    ({ debug }) => {
+      trace = debug();
+    },
+    () => {},
+  );
+  return (entry) => trace?.(entry);
+}
+
+function checked(what: string | readonly string[] | Subscribe): Subscribe & { readonly channels: readonly string[] } {
+  const given = typeof what === 'string' || Array.isArray(what) ? { channels: what as string } : (what as Subscribe);
+  const channels = [...new Set(typeof given.channels === 'string' ? [given.channels] : given.channels)];
+  const wrong = channels.find((channel) => !isPattern(channel));
+  if (wrong !== undefined) throw new TypeError(`tidings: no channel or pattern: ${wrong}`);
+  if (channels.length === 0 || channels.length > MOST_CHANNELS) {
+    throw new RangeError(`tidings: a subscription names 1 to ${MOST_CHANNELS} channels`);
+  }
+  const { since = 'now' } = given;
+  if (since !== 'now' && since !== 'start' && !isCursor(since)) throw new TypeError(`tidings: no cursor: ${since}`);
+  return { ...given, channels };
+}
+
+class TidingsClient implements Client {
+  readonly #options: ClientOptions;
+  readonly #environment: Environment;
+  readonly #ledger = new Ledger();
+  readonly #driver: Driver;
+  readonly #names: readonly string[];
+  readonly #watchers = new Set<(status: Status) => void>();
+  /** Ends whatever goes on beside the connection. */
+  #unwatch = () => {};
+  #isClosed = false;
+  readonly #requests: () => Promise<Requests>;
+  #loaded: Promise<Requests> | undefined;
+  /** What has changed since the last task: channels, with the earliest beginning that is asked for. */
+  readonly #changed = new Map<string, Since>();
+  #filter: Filter = { types: [], categories: [] };
+  #isPlanned = false;
+  #status = IDLE;
+  #shown: State | undefined;
+
+  constructor(options: ClientOptions) {
+    this.#options = options;
+    this.#environment = environment(options.environment);
+    const url = serverUrl(options.url, this.#environment.origin);
+    const load = async () => new (await import('./requests.ts')).Requests(url, options, this.#environment);
+    this.#requests = () => {
+      this.#loaded ??= load();
+      // A page that is offline may load it later.
+      this.#loaded.catch(() => {
+        this.#loaded = undefined;
+      });
+      return this.#loaded;
+    };
+    const transports = transportsOf(options, this.#environment);
+    this.#names = transports.map(({ name }) => name);
+    this.#driver = new Driver({
+      environment: this.#environment,
+      requests: this.#requests,
+      transports,
+      ledger: this.#ledger,
+      config: configOf(options, transports.length),
+      trace: options.trace ?? traceOfPage(this.#environment),
+      onState: (state) => this.#show(state),
+    });
+  }
+
+  get status(): Status {
+    return this.#status;
+  }
+
+  #show(state: State): void {
+    // Most steps are events, which change nothing here.
+    const { name, attempt, error, nextAt, quiet, transport } = this.#shown ?? {};
+    this.#shown = state;
+    const same = name === state.name && attempt === state.attempt && error === state.error && nextAt === state.nextAt;
+    if (same && quiet === state.quiet && transport === state.transport) return;
+    const next = statusOf(state, this.#status, this.#names, Date.now() - this.#environment.now());
+    if (next !== this.#status) this.#tell(next);
+  }
+
+  #tell(next: Status): void {
+    this.#status = next;
+    for (const { delivery } of this.#ledger.followers) delivery.status(next);
+    for (const watcher of this.#watchers) {
+      try {
+        watcher(next);
+      } catch (error) {
+        this.#environment.report(error);
+      }
+    }
+  }
+
+  onStatus(listener: (status: Status) => void): () => void {
+    // Each call counts, the same function or not.
+    const watcher = (status: Status) => listener(status);
+    this.#watchers.add(watcher);
+    return () => this.#watchers.delete(watcher);
+  }
+
+  subscribe<Data>(
+    what: string | readonly string[] | Subscribe,
+    listener: Listeners<Data> | ((event: Event<Data>) => void | Promise<void>),
+  ): Subscription {
+    const { channels, types, categories, since = 'now' } = checked(what);
+    const listeners = (typeof listener === 'function' ? { onEvent: listener } : listener) as Listeners;
+    const { queueLimit = 1000 } = this.#options;
+    const delivery = new Delivery(listeners, queueLimit, (error) => this.#environment.report(error));
+    const follower = new Follower({ channels, types, categories }, since as Since, delivery, queueLimit);
+    if (this.#isClosed) {
+      follower.close();
+      return { ready: follower.ready, close: () => {} };
+    }
+    this.#follow(follower, since as Since);
+    return { ready: follower.ready, close: () => this.#unfollow(follower) };
+  }
+
+  #follow(follower: Follower, since: Since): void {
+    const { name, cursor, channels } = this.#driver.state;
+    let begin = since;
+    if (name === 'live' && cursor !== null) {
+      if (since === 'now') {
+        const joined = [...follower.channels].filter((channel) => channels.get(channel)?.phase === 'joined');
+        follower.joined(new Set(joined), cursor);
+      } else if (!this.#ledger.recall(follower, since)) {
+        this.#again = this.#again === undefined || this.#again === null ? since : this.#again;
+        begin = since;
+      }
+    }
+    this.#ledger.add(follower);
+    for (const channel of follower.channels) this.#note(channel, begin);
+  }
+  #again: Since | null | undefined;
+
+  #note(channel: string, since: Since): void {
+    const noted = this.#changed.get(channel);
+    this.#changed.set(channel, noted === undefined || noted === 'now' ? since : noted);
+    if (this.#isPlanned) return;
+    this.#isPlanned = true;
+    queueMicrotask(() => this.#flush());
+  }
+
+  #unfollow(follower: Follower): void {
+    if (!this.#ledger.followers.has(follower)) return;
+    this.#ledger.remove(follower);
+    follower.close();
+    for (const channel of follower.channels) if (!this.#ledger.has(channel)) this.#note(channel, 'now');
+  }
+
+  /** Loads what the connection is made of, which a page without subscriptions does not need. */
+  #load(attempt: number): void {
+    this.#tell({ ...this.#status, state: 'connecting', attempt });
+    this.#driver.load().then(
+      () => {
+        if (this.#isClosed) return;
+        this.#unwatch = this.#environment.watch((type) => this.#driver.take({ type }));
+        this.#flush();
+      },
+      (error) => {
+        if (this.#isClosed) return;
+        this.#tell({ ...this.#status, error: new TidingsError(asFailure(error)) });
+        const delay = this.#environment.random() * Math.min(30_000, 1000 * 2 ** Math.min(attempt, 5));
+        this.#unwatch = this.#environment.after(delay, () => this.#load(attempt + 1));
+      },
+    );
+  }
+
+  /** Tells the machine what has changed within this task, all at once. */
+  #flush(): void {
+    if (!this.#driver.isLoaded) {
+      if (this.#status === IDLE) this.#load(0);
+      return;
+    }
+    this.#isPlanned = false;
+    const changed = [...this.#changed];
+    this.#changed.clear();
+    const add = changed
+      .filter(([channel]) => this.#ledger.has(channel))
+      .map(([channel, since]) => ({ channel, since }));
+    const remove = changed.filter(([channel]) => !this.#ledger.has(channel)).map(([channel]) => channel);
+    const filter = this.#ledger.filter();
+    const isWider = !isWithin(filter, this.#filter);
+    const { name } = this.#driver.state;
+    if (isWider || (name !== 'live' && name !== 'opening')) this.#filter = filter;
+    const again = this.#again ?? (isWider ? null : undefined);
+    this.#again = undefined;
+    this.#driver.take({ type: 'want', add, remove, ...(again !== undefined && { again }) });
+  }
+
+  reconnect(): void {
+    this.#driver.take({ type: 'reconnect' });
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#unwatch();
+    for (const follower of [...this.#ledger.followers]) {
+      this.#ledger.remove(follower);
+      follower.close();
+    }
+    this.#driver.take({ type: 'close' });
+    this.#driver.dispose();
+    if (!this.#driver.isLoaded) this.#tell({ ...IDLE, state: 'closed' });
+    this.#watchers.clear();
+  }
+
+  async ticket(channels: readonly string[]): Promise<Ticket> {
+    return (await this.#requests()).ticket(channels);
+  }
+
+  async fetch(path: string, options?: FetchOptions): Promise<Fetched> {
+    return (await this.#requests()).send(path, options);
+  }
+
+  snapshot<Value, Data>(
+    source: SnapshotSource,
+    channels: string | readonly string[] | Subscribe,
+    listeners: SnapshotListeners<Value, Data>,
+  ): Subscription {
+    const [client, what] = [this, checked(channels)];
+    const parts = { client, environment: this.#environment, options: this.#options, source, what, listeners };
+    const begun = import('./snapshot.ts').then(({ followSnapshot }) => followSnapshot(parts));
+    const ready = begun.then((snapshot) => snapshot.ready);
+    ready.catch(() => {});
+    return { ready, close: () => void begun.then((snapshot) => snapshot.close()) };
+  }
+}
+
+/**
+ * Makes a client. Nothing is opened until something is subscribed.
+ *
+ * @throws TypeError where there is no server address.
+ */
+export function createClient(options: ClientOptions = {}): Client {
+  return new TidingsClient(options);
+}

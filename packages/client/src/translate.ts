@@ -1,0 +1,34 @@
+// From frames of the wire to inputs of the machine.
+
+import type { Happening } from './machine/step.ts';
+import type { Incoming } from './transports/transport.ts';
+import type { Controls, Event } from './wire/generated.ts';
+
+type Control = { [Name in keyof Controls]: { readonly event: Name; readonly data: Controls[Name] } }[keyof Controls];
+
+/** What a frame means; `null` where it means nothing to this client. */
+export function translate({ id, event, data, size = 0 }: Incoming): Happening | null {
+  const at = id === undefined ? {} : { id };
+  if (event === undefined) return { type: 'sign', ...at };
+  if (!event.startsWith('$')) return { type: 'event', event: data as Event, size, ...at };
+  const control = { event, data } as Control;
+  switch (control.event) {
+    case '$ready':
+      // It always says where the stream begins.
+      return id === undefined ? null : { type: 'ready', ...control.data, id };
+    case '$reset':
+      return { type: 'reset', reset: control.data, ...at };
+    case '$subscribed':
+      return { type: 'subscribed', channels: control.data.channels };
+    case '$joined':
+      return { type: 'joined', channels: control.data.channels, ...at };
+    case '$ping':
+      return { type: 'ping', ...at };
+    case '$expiring':
+      return { type: 'expiring' };
+    case '$end':
+      return { type: 'end', end: control.data, ...at };
+    default:
+      return { type: 'sign', ...at };
+  }
+}

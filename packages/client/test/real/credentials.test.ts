@@ -1,0 +1,111 @@
+// Credentials and refusals against the real server.
+
+import { Server } from '@tidings/testkit';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { Collector } from '../support/collector.ts';
+import { clientOf, closeClients, IN_NODE } from '../support/matrix.ts';
+import { publishNumbers } from '../support/publish.ts';
+import { ISSUER, tokenFor } from '../support/token.ts';
+
+let server: Server;
+let key: string;
+beforeAll(async () => {
+  server = await Server.start(`stream.heartbeat = "1s"\n${ISSUER}`);
+  key = (await server.key()).key;
+});
+afterEach(closeClients);
+afterAll(() => server?.stop());
+
+for (const transport of IN_NODE) {
+  describe(transport, () => {
+    const channel = `tests:${transport}`;
+
+    test('a credential that ends soon is renewed; the stream lives on', async () => {
+      const seen = new Collector();
+      let asked = 0;
+      const auth = ({ fresh }: { fresh: boolean }) => {
+        asked += 1;
+        expect(fresh).toBe(asked > 1);
+        return tokenFor('ann', asked === 1 ? 2 : 3600);
+      };
+      const client = clientOf(transport, { url: server.url, auth, heartbeat: 1000 });
+      await client.subscribe(channel, seen).ready;
+      const ids = await publishNumbers(server, key, channel, 1);
+      await new Promise((resolve) => setTimeout(resolve, 3000));
+      ids.push(...(await publishNumbers(server, key, channel, 1)));
+      await seen.count(2);
+      expect(seen.ids).toEqual(ids);
+      expect(asked).toBe(2);
+      expect(client.status.state).toBe('connected');
+      // A poll has its credential in each request, and learns by a refusal that another one is needed.
+      if (transport !== 'poll')
+        expect(seen.statuses.filter(({ state }) => state !== 'connected' && state !== 'connecting')).toEqual([]);
+    });
+
+    test('without a valid one it is refused; a right one starts anew', async () => {
+      const seen = new Collector();
+      let given = 'tdk_wrong';
+      const client = clientOf(transport, { url: server.url, auth: () => given });
+      const subscription = client.subscribe(channel, seen);
+      await seen.until(() => client.status.state === 'refused');
+      expect(client.status).toMatchObject({ error: { code: 'unauthenticated' }, nextAttemptAt: null });
+      given = key;
+      client.reconnect();
+      await subscription.ready;
+      expect(client.status).toMatchObject({ state: 'connected', error: null });
+    });
+
+    test('a revoked key ends the stream for good', async () => {
+      const seen = new Collector();
+      const revoked = await server.key();
+      const client = clientOf(transport, { url: server.url, auth: revoked.key });
+      await client.subscribe(channel, seen).ready;
+      await server.command('key', 'revoke', revoked.id);
+      await seen.until(() => client.status.state === 'refused');
+      expect(client.status.error?.code).toBe('revoked');
+    });
+
+    test("an auth that throws is the network's failure, one that gives nothing a refusal", async () => {
+      const seen = new Collector();
+      const answers: (() => string)[] = [
+        () => {
+          throw new Error('away');
+        },
+        () => '',
+      ];
+      const auth = () => (answers.shift() ?? (() => key))();
+      const client = clientOf(transport, { url: server.url, auth });
+      const { ready } = client.subscribe(channel, seen);
+      await seen.until(() => client.status.state === 'reconnecting');
+      expect(client.status.error).toMatchObject({ code: 'auth_failed', message: 'away' });
+      // A fresh one is asked for before it is given up.
+      await ready;
+      expect(client.status.state).toBe('connected');
+    });
+  });
+}
+
+describe('refusals for now', () => {
+  for (const transport of ['websocket', 'sse'] as const) {
+    test(`${transport}: too many streams is waited out`, async () => {
+      const narrow = await Server.start('limits.streams_per_key = 1\n');
+      try {
+        const { key } = await narrow.key();
+        const [first, second] = [new Collector(), new Collector()];
+        const one = clientOf(transport, { url: narrow.url, auth: key });
+        const two = clientOf(transport, { url: narrow.url, auth: key });
+        await one.subscribe('a', first).ready;
+        const { ready } = two.subscribe('a', second);
+        await second.until(() => two.status.state === 'reconnecting');
+        expect(two.status.error?.code).toBe('too_many_streams');
+        expect((two.status.nextAttemptAt ?? 0) - Date.now()).toBeGreaterThan(4000);
+        one.close();
+        await ready;
+        expect(two.status.state).toBe('connected');
+      } finally {
+        closeClients();
+        await narrow.stop();
+      }
+    });
+  }
+});

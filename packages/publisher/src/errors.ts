@@ -1,0 +1,65 @@
+import type { ErrorCode, Receipt } from './generated.ts';
+
+/** Why a publish failed without the server's saying so. */
+export type LocalCode =
+  /** No answer came: the server could not be reached or the connection broke. */
+  | 'unreachable'
+  /** No answer came in time. */
+  | 'timed_out'
+  /** The answer is none of Tidings': something else listens there, or stands between. */
+  | 'unexpected_answer'
+  /** The queue holds as much as it may; the event was not taken. */
+  | 'queue_full'
+  /** The publisher is closed, or was before it came to this event. */
+  | 'closed'
+  /** The event cannot be written as JSON. */
+  | 'invalid_event';
+
+/** What is known of a failure besides its code and sentence. */
+export interface PublishErrorDetails {
+  readonly status?: number | undefined;
+  readonly at?: string | undefined;
+  readonly current?: unknown;
+  readonly retryAfter?: number | undefined;
+  readonly cause?: unknown;
+}
+
+/** Why an event was not published, or may not have been. */
+export class PublishError extends Error {
+  override readonly name = 'PublishError';
+  /** The stable word: the server's, or one of {@link LocalCode}. A newer server may have words that are not listed. */
+  readonly code: ErrorCode | LocalCode | (string & {});
+  /** The HTTP status; `undefined` where the server did not refuse. */
+  readonly status: number | undefined;
+  /** What is wrong and what to do. */
+  readonly detail: string;
+  /** Where: a JSON pointer into the body that was sent (RFC 6901), or a parameter. */
+  readonly at: string | undefined;
+  /** The record as it is, where the request was made from an earlier state of it (409, 412). */
+  readonly current: unknown;
+  /** Milliseconds after which trying again makes sense, where the server named a time. */
+  readonly retryAfter: number | undefined;
+  /** How often it was tried. */
+  attempts = 0;
+  /** Of a batch that was sent in parts: the receipts of the events before the part that failed, in order. */
+  published: readonly Receipt[] = [];
+
+  constructor(code: ErrorCode | LocalCode | (string & {}), detail: string, details: PublishErrorDetails = {}) {
+    super(`${code}: ${detail}`, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.detail = detail;
+    this.status = details.status;
+    this.at = details.at;
+    this.current = details.current;
+    this.retryAfter = details.retryAfter;
+  }
+
+  /**
+   * Whether the same request may succeed later: no answer, 408, 429 or 5xx. After one of these it is not known whether
+   * the event was stored; with the same idempotency key it can be sent again without harm.
+   */
+  get isTemporary(): boolean {
+    if (this.status === undefined) return this.code === 'unreachable' || this.code === 'timed_out';
+    return this.status === 408 || this.status === 429 || this.status >= 500;
+  }
+}

@@ -1,0 +1,31 @@
+// Publishing to Tidings from Node. Reading order: options, publisher, casts, default, errors.
+
+export { type CastHelpers, createCastHelpers, type InstantLike } from './casts.ts';
+export {
+  defaultPublisher,
+  publishCastArtifactReady,
+  publishCastCompleted,
+  publishCastEvent,
+  publishCastFailed,
+  publishCastProgress,
+  publishCastStarted,
+  publishCastStatusChange,
+  publishCastUpdate,
+  setDefaultPublisher,
+} from './default.ts';
+export { type LocalCode, PublishError, type PublishErrorDetails } from './errors.ts';
+export type {
+  Cast,
+  CastEventKind,
+  CastFields,
+  CastStatus,
+  Cursor,
+  Draft,
+  ErrorCode,
+  Problem,
+  Receipt,
+} from './generated.ts';
+export { BATCH_BYTES, BATCH_EVENTS, DATA_BYTES, ERROR_CODES } from './generated.ts';
+export type { Enqueued, PublisherOptions, RetryOptions } from './options.ts';
+export { type CallOptions, createPublisher, type FlushOptions, type Publisher } from './publisher.ts';
+export type { CastState, CastTelling } from './telling.ts';

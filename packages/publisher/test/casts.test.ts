@@ -1,0 +1,166 @@
+import { afterEach, describe, expect, expectTypeOf, test } from 'vitest';
+import {
+  type Cast,
+  type CastStatus,
+  createCastHelpers,
+  defaultPublisher,
+  publishCastArtifactReady,
+  publishCastCompleted,
+  publishCastEvent,
+  publishCastFailed,
+  publishCastProgress,
+  publishCastStarted,
+  publishCastStatusChange,
+  publishCastUpdate,
+  setDefaultPublisher,
+} from '../src/index.ts';
+import { publisherTo } from './support.ts';
+
+afterEach(() => setDefaultPublisher(undefined));
+
+const at = new Date('2026-03-01T10:00:00.000Z');
+
+/** What was sent by a call of the default publisher. */
+async function told(call: () => Promise<Cast>) {
+  const { publisher, asked } = publisherTo(() => undefined);
+  setDefaultPublisher(publisher);
+  await call();
+  const { idempotencyKey, ...body } = asked[0]?.body ?? {};
+  expect(idempotencyKey).toMatch(/^[0-9a-f-]{36}$/);
+  return { path: asked[0]?.path, ...body };
+}
+
+describe('each helper posts what it says', () => {
+  const path = '/api/casts/cast_1/events';
+  test.each([
+    [
+      'a status',
+      () => publishCastStatusChange('cast_1', 'u', 'queued'),
+      { type: 'STATUS_CHANGED', userId: 'u', data: { status: 'queued' } },
+    ],
+    [
+      'a start',
+      () => publishCastStarted('cast_1', 'u', at),
+      { type: 'STARTED', userId: 'u', data: { startedAt: at.toISOString() } },
+    ],
+    [
+      'success',
+      () => publishCastCompleted('cast_1', 'u', at, 180_000, 250, 'https://x.test/a'),
+      {
+        type: 'COMPLETED',
+        userId: 'u',
+        data: { finishedAt: at.toISOString(), duration: 180_000, costCents: 250, artifactUrl: 'https://x.test/a' },
+      },
+    ],
+    [
+      'success without an artifact',
+      () => publishCastCompleted('cast_1', 'u', '2026-03-01T10:00:00Z', null, null),
+      { type: 'COMPLETED', userId: 'u', data: { finishedAt: '2026-03-01T10:00:00Z', duration: null, costCents: null } },
+    ],
+    [
+      'failure',
+      () => publishCastFailed('cast_1', 'u', 'why'),
+      { type: 'FAILED', userId: 'u', data: { errorMessage: 'why' } },
+    ],
+    [
+      'progress',
+      () => publishCastProgress('cast_1', 'u', 50),
+      { type: 'PROGRESS_UPDATE', userId: 'u', data: { progress: 50 } },
+    ],
+    [
+      'progress and what it does',
+      () => publishCastProgress('cast_1', 'u', 50, 'half'),
+      { type: 'PROGRESS_UPDATE', userId: 'u', data: { progress: 50, message: 'half' } },
+    ],
+    [
+      'an artifact',
+      () => publishCastArtifactReady('cast_1', 'u', 'https://x.test/a'),
+      { type: 'ARTIFACT_READY', userId: 'u', data: { artifactUrl: 'https://x.test/a' } },
+    ],
+    ['what is stored', () => publishCastUpdate('cast_1'), { type: 'STATUS_CHANGED' }],
+    [
+      'a record of the caller',
+      () => {
+        const record = {
+          id: 'cast_1',
+          userId: 'u',
+          status: 'running' as const,
+          startedAt: at,
+          costCents: null,
+          ownColumn: 1n,
+        };
+        return publishCastUpdate('cast_1', record);
+      },
+      {
+        type: 'STATUS_CHANGED',
+        userId: 'u',
+        data: { status: 'running', startedAt: at.toISOString(), costCents: null },
+      },
+    ],
+    [
+      'an event of the caller',
+      () => publishCastEvent('cast_1', 'log.line', { text: 'x' }, 'u'),
+      { type: 'log.line', userId: 'u', data: { text: 'x' } },
+    ],
+    ['an event without an owner', () => publishCastEvent('cast_1', 'log.line', null), { type: 'log.line', data: null }],
+  ])('%s', async (_, call, body) => {
+    expect(await told(call)).toEqual({ path, ...body });
+  });
+});
+
+test('an id is one segment of the path', async () => {
+  expect(await told(() => publishCastUpdate('a/../b'))).toMatchObject({ path: '/api/casts/a%2F..%2Fb/events' });
+});
+
+test.each(['.', '..'])('a cast called %s is refused: a URL takes it for a step', async (id) => {
+  const { publisher, asked, failures } = publisherTo(() => undefined);
+  await expect(createCastHelpers(publisher).publishCastUpdate(id)).rejects.toMatchObject({ code: 'invalid_event' });
+  expect(publisher.enqueueCast(id, { type: 'STARTED' })).toBe(false);
+  expect([asked.length, failures.length]).toEqual([0, 1]);
+});
+
+test('a date that is none is refused, not left out', async () => {
+  const { publisher, asked } = publisherTo(() => undefined);
+  const helpers = createCastHelpers(publisher);
+  await expect(helpers.publishCastStarted('c', 'u', new Date('soon'))).rejects.toMatchObject({ code: 'invalid_event' });
+  expect(asked).toHaveLength(0);
+});
+
+test('helpers of another publisher use that one', async () => {
+  const { publisher, asked } = publisherTo(() => undefined);
+  await createCastHelpers(publisher).publishCastUpdate('cast_2');
+  expect(asked[0]?.path).toBe('/api/casts/cast_2/events');
+});
+
+test('the default publisher is made once', () => {
+  expect(defaultPublisher()).toBe(defaultPublisher());
+});
+
+test('the signatures are the documented ones', () => {
+  type Started = (castId: string, userId: string, startedAt: Date) => Promise<unknown>;
+  expectTypeOf(publishCastStarted).toExtend<Started>();
+  type Change = (castId: string, userId: string, status: CastStatus) => Promise<unknown>;
+  expectTypeOf(publishCastStatusChange).toExtend<Change>();
+  type Completed = (
+    castId: string,
+    userId: string,
+    finishedAt: Date,
+    duration: number,
+    costCents: number,
+    artifactUrl?: string,
+  ) => Promise<unknown>;
+  expectTypeOf(publishCastCompleted).toExtend<Completed>();
+  expectTypeOf(publishCastFailed).toExtend<
+    (castId: string, userId: string, errorMessage: string) => Promise<unknown>
+  >();
+  expectTypeOf(publishCastProgress).toExtend<
+    (castId: string, userId: string, progress: number, message?: string) => Promise<unknown>
+  >();
+  expectTypeOf(publishCastArtifactReady).toExtend<
+    (castId: string, userId: string, artifactUrl: string) => Promise<unknown>
+  >();
+  expectTypeOf(publishCastUpdate).toExtend<(castId: string) => Promise<unknown>>();
+  expectTypeOf(publishCastEvent).toExtend<
+    (castId: string, type: string, data: object, userId?: string) => Promise<unknown>
+  >();
+});
