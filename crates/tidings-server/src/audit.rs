@@ -104,7 +104,9 @@ impl About {
     pub(crate) fn log_opened(&self) {
         let resource = self.0.resource.as_deref().unwrap_or("nothing yet");
         match self.0.prefix {
-            "cast.sse" if self.0.resource.is_none() => tracing::info!("[SSE] Connected to all of a user's casts"),
+            "cast.sse" if self.0.resource.is_none() => {
+                tracing::info!("[SSE] Connected to all of a user's casts")
+            }
             "cast.sse" => tracing::info!("[SSE] Connected to cast {resource}"),
             prefix => tracing::info!("[{prefix}] Connected to {resource}"),
         }

@@ -32,8 +32,9 @@ impl CastId {
     /// The id of that text; `None` for what is none.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
-        let fits =
-            !text.is_empty() && text.len() <= ID_BYTES && text.chars().all(is_id_char)
+        let fits = !text.is_empty()
+            && text.len() <= ID_BYTES
+            && text.chars().all(is_id_char)
             && !matches!(text, "events" | "." | "..");
         let channel = fits.then(|| format!("{PREFIX}{text}").parse().ok())??;
         Some(Self { channel })
