@@ -162,7 +162,7 @@ async fn refusals_say_what_to_do() {
     bench.done(wanted("default", "ci", &["publish:*"])).await;
     bench.done(Request::TenantAdd { tenant: "acme".into() }).await;
     bench.add_user("acme", "ada@example.org").await;
-    bench.done(webhook("default", Some("hush"))).await;
+    bench.done(webhook("default", Some("hush, this is long enough"))).await;
     let email = |email: &str| user("default", email);
     let of = |user: &str, tenant: Option<&str>| Request::UserDisable {
         user: user.to_owned(),
@@ -184,8 +184,8 @@ async fn refusals_say_what_to_do() {
         (of("ada@example.org", Some("default")), "invalid", "is of another tenant"),
         (user_key("x", "eve@example.org"), "missing", "tidings user list"),
         (granting("key_x", &["publish:*"]), "missing", "tidings key list"),
-        (webhook("acme", Some("hush")), "taken", "each is given once"),
-        (webhook("acme", Some("")), "invalid", "1 to 200 bytes"),
+        (webhook("acme", Some("hush, this is long enough")), "taken", "each is given once"),
+        (webhook("acme", Some("fifteen bytes..")), "invalid", "16 to 200 bytes"),
         (Request::WebhookRemove { id: "whk_x".into() }, "missing", "tidings webhook list"),
         (Request::UserList { tenant: Some("nobody".into()) }, "missing", "tidings tenant add nobody"),
     ];
@@ -314,7 +314,7 @@ async fn a_webhooks_secret_is_answered_once_and_never_listed() {
     let made = bench.done(webhook("default", None)).await;
     let secret = made["secret"].as_str().unwrap();
     assert_eq!(bench.store.webhooks("github").await.unwrap()[0].secret, secret);
-    let given = bench.done(webhook("default", Some("hush hush"))).await;
+    let given = bench.done(webhook("default", Some("hush, this is long enough too"))).await;
     assert!(given.get("secret").is_none(), "{given}");
     let listed = bench.done(Request::WebhookList { tenant: None }).await;
     assert_eq!(listed["webhooks"].as_array().unwrap().len(), 2);
