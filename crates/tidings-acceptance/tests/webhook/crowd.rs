@@ -7,6 +7,8 @@ use tidings_acceptance::wait::within;
 use tidings_acceptance::{Call, report};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use crate::hub::{Hub, Run, completed, in_progress, signed};
 
@@ -52,22 +54,25 @@ async fn what_nobody_has_signed_is_held_for_a_few_alone() {
          x-github-event: workflow_run\r\nx-github-delivery: d\r\ncontent-length: 2000000\r\n\r\n",
         "0".repeat(64)
     );
-    let mut held = Vec::new();
-    for _ in 0..HELD {
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(head.as_bytes()).await.unwrap();
-        stream.write_all(&vec![b' '; 1_000_000]).await.unwrap();
-        held.push(stream);
+    // Which of them are held is the scheduler's choice; that no more are is not.
+    let (answered, mut answers) = mpsc::channel(HELD + MORE);
+    let mut open = JoinSet::new();
+    for _ in 0..HELD + MORE {
+        let (head, answered) = (head.clone(), answered.clone());
+        open.spawn(async move {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(head.as_bytes()).await.unwrap();
+            let mut answer = [0; 12];
+            stream.read_exact(&mut answer).await.unwrap();
+            answered.send(answer).await.unwrap();
+        });
     }
     for _ in 0..MORE {
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(head.as_bytes()).await.unwrap();
-        let mut answer = [0; 12];
-        let read = stream.read_exact(&mut answer);
-        within(Duration::from_secs(5), "an answer", read).await.unwrap();
+        let answer = within(Duration::from_secs(10), "an answer", answers.recv()).await.unwrap();
         assert_eq!(&answer, b"HTTP/1.1 503");
     }
-    drop(held);
+    assert!(answers.try_recv().is_err(), "the others are read on");
+    drop(open);
     let run = hub.bound().await;
     let taken = async {
         loop {
