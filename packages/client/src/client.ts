@@ -147,7 +147,7 @@ function checked(what: string | readonly string[] | Subscribe): Subscribe & { re
 class TidingsClient implements Client {
   readonly #options: ClientOptions;
   readonly #environment: Environment;
-  readonly #ledger = new Ledger();
+  readonly #ledger: Ledger;
   readonly #driver: Driver;
   readonly #names: readonly string[];
   readonly #watchers = new Set<(status: Status) => void>();
@@ -166,6 +166,7 @@ class TidingsClient implements Client {
   constructor(options: ClientOptions) {
     this.#options = options;
     this.#environment = environment(options.environment);
+    this.#ledger = new Ledger(options.recentLimit ?? 256);
     const url = serverUrl(options.url, this.#environment.origin);
     const load = async () => new (await import('./requests.ts')).Requests(url, options, this.#environment);
     this.#requests = () => {
@@ -345,8 +346,10 @@ class TidingsClient implements Client {
     const parts = { client, environment: this.#environment, options: this.#options, source, what, listeners };
     const begun = import('./snapshot.ts').then(({ followSnapshot }) => followSnapshot(parts));
     const ready = begun.then((snapshot) => snapshot.ready);
+    // Whoever does not ask is not told, unless what it takes could not even be loaded.
     ready.catch(() => {});
-    return { ready, close: () => void begun.then((snapshot) => snapshot.close()) };
+    begun.catch((error) => (listeners.onError ?? this.#environment.report)(error));
+    return { ready, close: () => void begun.then((snapshot) => snapshot.close()).catch(() => {}) };
   }
 }
 

@@ -37,11 +37,13 @@ export function isWithin(wanted: Filter, filter: Filter): boolean {
 export class Ledger {
   readonly #byChannel = new Map<string, Set<Follower>>();
   readonly followers = new Set<Follower>();
-  readonly #recent = new Recent();
-  /** Where the open stream began. */
-  #from = '';
+  readonly #recent: Recent;
   /** The channels that are catching up. */
   #group: ReadonlySet<string> = new Set();
+
+  constructor(recentLimit: number) {
+    this.#recent = new Recent(recentLimit);
+  }
 
   add(follower: Follower): void {
     this.followers.add(follower);
@@ -78,7 +80,7 @@ export class Ledger {
    */
   recall(follower: Follower, since: Since): boolean {
     const after = since === 'start' ? '' : orderOf(since as Cursor);
-    if (this.#recent.start > after && this.#recent.start > this.#from) return false;
+    if (this.#recent.start > after) return false;
     for (const event of this.#recent.after(after)) follower.take(event);
     return true;
   }
@@ -90,7 +92,6 @@ export class Ledger {
         return this.#event(effect.event, effect.isLive, effect.size);
       case 'opened': {
         this.#recent.truncate(effect.position);
-        this.#from = orderOf(effect.position);
         const channels = new Set(effect.channels);
         for (const follower of this.followers) follower.opened(channels, effect.position);
         return;
@@ -119,7 +120,6 @@ export class Ledger {
       }
       case 'forget':
         this.#recent.clear();
-        this.#from = '';
         for (const follower of this.followers) follower.forget();
         return;
       default:

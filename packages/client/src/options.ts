@@ -67,6 +67,11 @@ export interface ClientOptions {
    * added. Past that they are dropped, and the subscription is told of a gap with reason `overflow`. Default: 1,000.
    */
   readonly queueLimit?: number;
+  /**
+   * How many events are kept, at most about a megabyte of them: a subscription that begins in the past of the open
+   * stream gets from here what others were given; where that does not reach, the stream is opened anew. Default: 256.
+   */
+  readonly recentLimit?: number;
   /** Clock, timers, randomness, `fetch`, `WebSocket`, `EventSource` and the page's signals. Default: the platform's. */
   readonly environment?: Partial<Environment>;
   /** Called with each step of the connection; see `@tidings/client/debug`. Default: none. */

@@ -6,16 +6,20 @@
 import { orderOf } from './cursor.ts';
 import type { Cursor, Event } from './wire/generated.ts';
 
-/** Most events, and most characters of them. */
-const EVENTS = 256;
+/** Most characters of them. */
 const SIZE = 1_048_576;
 
 /** The recent events. */
 export class Recent {
   #items: { readonly order: string; readonly event: Event; readonly size: number }[] = [];
   #size = 0;
+  readonly #limit: number;
   /** After this every event that was given is here. */
   start = '';
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
 
   add(event: Event, size: number): void {
     const order = orderOf(event.id);
@@ -25,7 +29,7 @@ export class Recent {
     if (this.#items[at - 1]?.order === order) return;
     this.#items.splice(at, 0, { order, event, size });
     this.#size += size;
-    while (this.#items.length > EVENTS || this.#size > SIZE) {
+    while (this.#items.length > this.#limit || this.#size > SIZE) {
       const first = this.#items.shift();
       if (first === undefined) return;
       this.#size -= first.size;

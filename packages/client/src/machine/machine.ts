@@ -9,6 +9,7 @@ import type { Cursor } from '../wire/generated.ts';
 import {
   clearBars,
   type Draft,
+  delay,
   drop,
   fail,
   halt,
@@ -133,10 +134,6 @@ function onUnknown(draft: Draft, input: Of<'reset'>, id: Cursor): void {
   effects.push({ type: 'forget' }, { type: 'gap', reset: { ...input.reset, channels }, position: null });
   effects.push({ type: 'opened', channels: joined, position: id });
   settle(draft);
-}
-
-function retryOf(state: State): number {
-  return Math.min(state.config.max, state.config.initial * 2 ** Math.min(state.attempt, 30));
 }
 
 function kindOf(retry: string): Failure['kind'] {
@@ -266,7 +263,6 @@ const handlers: Handlers = {
   },
 
   unchanged: (draft, input) => {
-    const { state } = draft;
     if (!isIn(draft, 'live')) return;
     const { kind, after } = input.failure;
     if (kind === 'auth') {
@@ -275,15 +271,14 @@ const handlers: Handlers = {
     }
     if (kind !== 'network' && kind !== 'busy') return replace(draft);
     // Whether it was carried out is open; a stream that is opened anew knows. Nothing is asked for until then.
-    setTimer(draft, 'change', draft.input.now + Math.max(after ?? 0, draft.input.draw * retryOf(state)));
+    setTimer(draft, 'change', draft.input.now + delay(draft, after));
   },
 
   renewed: (draft, input) => {
     if (!isIn(draft, 'live') || input.failure === null) return;
     // Another refusal is final: the stream says how it ends.
     if (input.failure.kind !== 'network' && input.failure.kind !== 'busy') return;
-    const delay = Math.max(input.failure.after ?? 0, draft.input.draw * draft.state.config.initial);
-    setTimer(draft, 'renew', draft.input.now + delay);
+    setTimer(draft, 'renew', draft.input.now + delay(draft, input.failure.after));
   },
 
   probed: (draft, { transport, works }) => {

@@ -92,18 +92,23 @@ export function open(draft: Draft, { quiet = false, fresh = false } = {}) {
   effects.push({ type: 'open', transport: state.transport, channels, all, since, fresh });
 }
 
+/** The time until the next attempt: drawn under a doubling limit, and at least as long as the server says. */
+export function delay({ state, input }: Draft, after = 0): number {
+  const { initial, max } = state.config;
+  return Math.max(after, input.draw * Math.min(max, initial * 2 ** Math.min(state.attempt, 30)));
+}
+
 /** Waits for the next attempt: full jitter under a doubling limit, or as long as the server says. */
 export function wait(draft: Draft, why: Failure) {
   const { state, input } = draft;
-  const { initial, max, attempts } = state.config;
+  const { max, attempts } = state.config;
   if (state.attempt >= attempts) return halt(draft, 'refused', why);
-  const limit = Math.min(max, initial * 2 ** Math.min(state.attempt, 30));
+  const time = state.isOffline ? Math.max(max, why.after ?? 0) : delay(draft, why.after);
   state.attempt += 1;
   state.held = why.after !== undefined;
-  const delay = state.isOffline ? max : Math.max(why.after ?? 0, input.draw * limit);
   state.name = state.isOffline ? 'offline' : 'waiting';
   state.error = why;
-  state.nextAt = input.now + delay;
+  state.nextAt = input.now + time;
   onlyTimers(draft, { retry: state.nextAt });
 }
 
@@ -258,14 +263,12 @@ export function want(draft: Draft, add: readonly { channel: string; since: Since
     effects.push({ type: 'joined', channels: kept, position: state.cursor });
 }
 
-/** Begins everything again after an earlier place. */
-export function rewind({ state }: Draft, to: Since) {
-  const back = ({ since, phase }: Place): Place => ({
-    since: phase === 'joined' ? to : earlier(since, to),
-    phase: 'wanted',
-    isThere: false,
-  });
-  state.channels = new Map([...state.channels].map(([name, place]) => [name, back(place)]));
+/** Begins everything again after an earlier place, or one that is earlier still: all channels after the same. */
+export function rewind({ state }: Draft, to: Since): void {
+  let since = state.cursor === null ? to : earlier(to, state.cursor);
+  for (const place of state.channels.values()) if (place.phase !== 'joined') since = earlier(since, place.since);
+  const back: Place = { since, phase: 'wanted', isThere: false };
+  state.channels = new Map([...state.channels.keys()].map((name) => [name, back]));
   state.cursor = null;
 }
 

@@ -1,6 +1,7 @@
 // What channels missed, read in pages: for transports whose streams cannot give it.
 
 import { orderOf, type Since } from '../cursor.ts';
+import { failure, TidingsError } from '../failure.ts';
 import type { Requests } from '../requests.ts';
 import type { Cursor, Page, Reset } from '../wire/generated.ts';
 import { frameOf, type Host } from './transport.ts';
@@ -13,7 +14,7 @@ export interface Selected {
 }
 
 /** Reads one page after a place; waits so many seconds for something. */
-export function readPage(
+export async function readPage(
   requests: Requests,
   { channels, types, categories }: Selected,
   after: Since,
@@ -23,7 +24,9 @@ export function readPage(
 ): Promise<Page> {
   const place = after === 'now' ? {} : { after };
   const body = { channel: channels, type: types, category: categories, wait, ...place };
-  return requests.json('/v1/poll', body, { signal }, timeLimit);
+  const page = await requests.json<Page | undefined>('/v1/poll', body, { signal }, timeLimit);
+  if (page === undefined) throw new TidingsError(failure('gone', 'status_204', 'there is nothing here any more'));
+  return page;
 }
 
 /** Tells a gap; a history that the server does not know is told with where it goes on, where that is the stream's place. */

@@ -22,7 +22,7 @@ interface Followed {
   readyAt: number;
 }
 
-const struck = { cut: 0, 'cut while catching up': 0, 'answer lost': 0, 'began in the past': 0 };
+const struck = { 'begun again': 0, cut: 0, 'cut while catching up': 0, 'answer lost': 0, 'began in the past': 0 };
 
 class World {
   readonly server = new FakeServer();
@@ -36,16 +36,14 @@ class World {
       url: 'http://server.test',
       transports: [this.server.transport],
       linger: 1000,
-      ...(isLoud && {
-        trace: ({ input, from, to, effects }) =>
-          console.log(
-            from,
-            '→',
-            to,
-            JSON.stringify(input),
-            JSON.stringify(effects.filter(({ type }) => type !== 'event')),
-          ),
-      }),
+      // Half of them remember next to nothing, so that streams must begin again.
+      recentLimit: seed % 2 === 0 ? 256 : 2,
+      trace: ({ input, from, to, effects }) => {
+        if ('again' in input && effects.some(({ type }) => type === 'open')) struck['begun again'] += 1;
+        if (!isLoud) return;
+        const told = effects.filter(({ type }) => type !== 'event');
+        console.log(from, '→', to, JSON.stringify(input), JSON.stringify(told));
+      },
       environment: {
         now: () => this.clock.now,
         random: numbers.next,

@@ -133,6 +133,7 @@ describe('snapshots of other backends', () => {
           onSnapshot: ({ count }) => {
             first = count;
             state = count;
+            seen.wake();
           },
           onEvent: (event) => {
             expect(event.data).toBe(state + 1);

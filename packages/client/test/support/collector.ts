@@ -39,6 +39,9 @@ export class Collector implements Listeners {
     return this.events.map(({ data }) => data);
   }
 
+  /** Looks whether what is waited for holds. */
+  readonly wake = (): void => this.#wake();
+
   #wake(): void {
     const met = this.#waiting.filter(({ when }) => when());
     this.#waiting = this.#waiting.filter((one) => !met.includes(one));

@@ -33,6 +33,7 @@ interface Exchange {
   /** What is passed on to the client: everything, nothing more, or byte by byte. */
   mode: 'pass' | 'hang' | 'bytes' | 'slow';
   readonly isStream: boolean;
+  readonly what: string;
   end(): void;
 }
 
@@ -46,6 +47,8 @@ export class FaultProxy {
   readonly #mark: Buffer;
   /** Faults that hold for every opening: what a proxy on the way does to all. */
   standing: ((request: IncomingMessage) => Fault | undefined) | undefined;
+  /** What the opening of a stream waits for. */
+  gate: Promise<void> | undefined;
   /** Called with each fault that strikes. */
   onStrike: (fault: Fault) => void = () => {};
 
@@ -72,6 +75,11 @@ export class FaultProxy {
   /** How many exchanges are under way. */
   get open(): number {
     return this.#open.size;
+  }
+
+  /** What is under way, for people. */
+  get said(): string {
+    return [...this.#open].map(({ what, mode, socket }) => `${what} ${mode} destroyed ${socket.destroyed}`).join('; ');
   }
 
   arm(fault: Fault): void {
@@ -119,12 +127,13 @@ export class FaultProxy {
     return fault;
   }
 
-  #request(asked: IncomingMessage, answer: ServerResponse) {
+  async #request(asked: IncomingMessage, answer: ServerResponse) {
     const url = asked.url ?? '';
     const isStream = asked.method !== 'OPTIONS' && (url.startsWith('/v1/events') || url.startsWith('/v1/poll'));
-    const fault = isStream ? this.#openingFault(asked) : undefined;
-    const exchange = this.#enter(asked.socket, isStream);
+    const exchange = this.#enter(asked.socket, isStream, `${asked.method} ${url}`);
     answer.on('close', () => exchange.end());
+    if (isStream) await this.gate;
+    const fault = isStream ? this.#openingFault(asked) : undefined;
     if (fault === 'hang in headers') return;
     const status = fault && STATUSES[fault];
     if (status !== undefined) return this.#answerWith(asked, answer, status);
@@ -148,8 +157,13 @@ export class FaultProxy {
       }
       answer.writeHead(response.statusCode ?? 502, { ...response.headers, ...type });
       if (isStream) answer.flushHeaders();
-      this.#pass(response, exchange, (bytes) => answer.write(bytes), isStream);
-      response.on('end', () => exchange.mode === 'pass' && answer.end());
+      this.#pass(
+        response,
+        exchange,
+        (bytes) => answer.write(bytes),
+        () => answer.end(),
+        isStream,
+      );
       response.on('close', () => {
         if (!response.complete) asked.socket.destroy();
       });
@@ -169,12 +183,20 @@ export class FaultProxy {
     answer.end();
   }
 
-  #upgrade(asked: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const fault = this.#openingFault(asked);
-    const exchange = this.#enter(socket, true);
+  async #upgrade(asked: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const exchange = this.#enter(socket, true, `upgrade ${asked.url}`);
     socket.on('error', () => {});
+    // Sockets of an HTTP server stay half open.
+    socket.on('end', () => socket.destroy());
     socket.on('close', () => exchange.end());
-    if (fault === 'hang in headers' || fault === 'buffering') return;
+    await this.gate;
+    if (socket.destroyed) return;
+    const fault = this.#openingFault(asked);
+    if (fault === 'hang in headers' || fault === 'buffering') {
+      // Only who reads sees the other side go.
+      socket.resume();
+      return;
+    }
     const status = fault === 'wrong content type' ? 200 : fault && STATUSES[fault];
     if (status !== undefined) {
       socket.end(`HTTP/1.1 ${status} No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`);
@@ -188,11 +210,17 @@ export class FaultProxy {
     upstream.write(`GET ${asked.url} HTTP/1.1\r\n${lines}\r\n`);
     upstream.write(head);
     socket.on('data', (bytes: Buffer) => upstream.write(bytes));
-    this.#pass(upstream, exchange, (bytes) => socket.write(bytes), true);
+    this.#pass(
+      upstream,
+      exchange,
+      (bytes) => socket.write(bytes),
+      () => socket.end(),
+      true,
+    );
   }
 
-  #enter(socket: Duplex, isStream: boolean): Exchange {
-    const exchange: Exchange = { socket, isStream, mode: 'pass', end: () => this.#open.delete(exchange) };
+  #enter(socket: Duplex, isStream: boolean, what: string): Exchange {
+    const exchange: Exchange = { socket, isStream, what, mode: 'pass', end: () => this.#open.delete(exchange) };
     this.#open.add(exchange);
     return exchange;
   }
@@ -202,6 +230,7 @@ export class FaultProxy {
     from: Duplex | IncomingMessage | Socket,
     exchange: Exchange,
     write: (bytes: Buffer) => void,
+    end: () => void,
     isStream: boolean,
   ): void {
     let turn = Promise.resolve();
@@ -249,7 +278,7 @@ export class FaultProxy {
       });
     });
     from.on('end', () => {
-      if (exchange.mode === 'bytes' || exchange.mode === 'slow') turn.then(() => exchange.socket.end());
+      if (exchange.mode !== 'hang') turn.then(end);
     });
   }
 }

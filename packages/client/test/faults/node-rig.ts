@@ -1,0 +1,58 @@
+// A client in this process.
+
+import WebSocket from 'ws';
+import { createClient, type TransportName } from '../../src/index.ts';
+import { type Rig, type RigOptions, timesFor } from './rig.ts';
+
+export function nodeRig({ url, key, transport }: RigOptions): Rig {
+  const ids: { [channel: string]: string[] } = {};
+  const [gaps, errors]: [string[], string[]] = [[], []];
+  let timers = 0;
+  const client = createClient({
+    url,
+    auth: () => key,
+    transports: [transport as TransportName],
+    ...timesFor(transport),
+    environment: {
+      WebSocket: WebSocket as never,
+      after: (milliseconds, run) => {
+        timers += 1;
+        let isOver = false;
+        const end = () => {
+          if (!isOver) timers -= 1;
+          isOver = true;
+        };
+        const timer = setTimeout(() => {
+          end();
+          run();
+        }, milliseconds);
+        return () => {
+          end();
+          clearTimeout(timer);
+        };
+      },
+    },
+  });
+  return {
+    told: async () => {
+      const { state, error } = client.status;
+      return { ids, gaps, errors, state, code: error?.code ?? null };
+    },
+    subscribe: async (channel) => {
+      const seen: string[] = [];
+      ids[channel] = seen;
+      client.subscribe(channel, {
+        onEvent: ({ id }) => void seen.push(id),
+        onGap: ({ reason }) => void gaps.push(reason),
+        onError: (error) => void errors.push(String(error)),
+      });
+    },
+    reconnect: async () => client.reconnect(),
+    close: async () => {
+      client.close();
+      // What was under way ends within a few turns.
+      for (let turn = 0; turn < 50 && timers > 0; turn += 1) await new Promise((resolve) => setTimeout(resolve, 10));
+      return timers;
+    },
+  };
+}
