@@ -117,6 +117,44 @@ async fn lists_are_filtered_and_paged() {
     }
 }
 
+/// What a list of casts names.
+async fn listed(target: &Target, query: &str) -> Vec<String> {
+    let page = good(&send(target, "GET", &format!("/api/casts?{query}"), "", None).await);
+    assert_eq!(page["nextCursor"], Value::Null);
+    page["items"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn casts_are_read_together_by_their_ids() {
+    let world = World::make().await;
+    for n in 0..4 {
+        create(&world.ann, &json!({"id": format!("a{n}")})).await;
+        mention(&world.helper, &format!("b{n}"), &world.ben_user.id).await;
+    }
+    told(&world.helper, "a1", "STARTED", json!({})).await;
+    let asked = "id=a2&id=b0&id=none&id=a0&id=a2&id=a1";
+    assert_eq!(listed(&world.ann, asked).await, ["a2", "a0", "a1"], "in the order asked, one's own, once");
+    assert_eq!(listed(&world.ben, asked).await, ["b0"]);
+    assert_eq!(listed(&world.admin, asked).await, ["a2", "b0", "a0", "a1"]);
+    assert_eq!(listed(&world.helper, asked).await, ["a2", "b0", "a0", "a1"]);
+    assert_eq!(listed(&world.ann, &format!("{asked}&status=running")).await, ["a1"]);
+    assert_eq!(listed(&world.ann, "id=none").await, [""; 0]);
+    let answer = send(&world.ann, "GET", "/api/casts?id=a1&id=a2", "", None).await;
+    assert_eq!(answer.json()["items"][0], read(&world.ann, "a1").await);
+    let contained = answer.head.header("tidings-cursor").unwrap();
+    assert!(history(&world.helper, &["cast:a1"], Some(contained)).await.is_empty());
+    told(&world.helper, "a1", "PROGRESS_UPDATE", json!({"progress": 5})).await;
+    assert_eq!(history(&world.helper, &["cast:a1"], Some(contained)).await.len(), 1);
+    let most: String = (0..200).map(|n| format!("id=c{n}&")).collect();
+    assert_eq!(listed(&world.ann, &format!("{most}id=c0")).await.len(), 0, "200 are the most");
+    for bad in [format!("{most}id=a1"), "id=a%20b".into(), "id=a1&limit=5".into(), "cursor=1&id=a1".into()] {
+        let answer = send(&world.ann, "GET", &format!("/api/casts?{bad}"), "", None).await;
+        assert_eq!(refused(&answer), (400, "invalid_parameter".to_owned()), "{}", answer.json());
+    }
+    let userless = send(&world.nobody(), "GET", "/api/casts?id=a1", "", None).await;
+    assert_eq!(userless.status(), 401);
+}
+
 #[tokio::test]
 async fn a_stale_write_is_refused_with_what_is_there() {
     let world = World::make().await;

@@ -8,6 +8,7 @@
 
 mod access;
 mod describe;
+mod list;
 mod records;
 mod several;
 mod shared;
@@ -80,7 +81,7 @@ impl Module for Casts {
         let github_secret = self.config.github_secret.as_deref().map(Into::into);
         let deliveries = Arc::new(Semaphore::new(webhook::AT_ONCE));
         Router::new()
-            .route("/api/casts", get(records::list).post(records::create))
+            .route("/api/casts", get(list::list).post(records::create))
             .route("/api/casts/events", get(several::events))
             .route("/api/casts/{id}", get(records::read).patch(records::change))
             .route("/api/casts/{id}/cancel", post(records::cancel))

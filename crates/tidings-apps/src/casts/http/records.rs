@@ -1,16 +1,15 @@
-//! Casts as records: create, read, list, change, cancel, and what other backends tell.
+//! Casts as records: create, read, change, cancel, and what other backends tell.
 
 use std::sync::{Arc, OnceLock};
 
 use axum::body::Body;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use serde_json::value::RawValue;
 use tidings_core::Principal;
 use tidings_core::port::directory::Right;
-use tidings_core::port::store::{IdempotencyKey, Outcome, RecordQuery};
+use tidings_core::port::store::{IdempotencyKey, Outcome};
 use tidings_protocol::ErrorCode;
 use tidings_protocol::problem::Problem;
 use tidings_server::App;
@@ -23,21 +22,10 @@ use tidings_server::routes::{Caller, Purpose, principal, read_body};
 
 use super::access::{check_read, check_write, exact, forbidden, is_owner};
 use super::shared::{author, need, parse_id};
-use crate::casts::cast::{Cast, owner_and_status_tag, owner_tag, repository_tag, status_tag};
 use crate::casts::command::Command;
 use crate::casts::decide::decide_record;
-use crate::casts::fields::Repository;
-use crate::casts::id::{CastId, KIND};
-use crate::casts::status::Status;
+use crate::casts::id::CastId;
 use crate::casts::wire::{BODY_BYTES, parse_create, parse_patch, parse_telling};
-use tidings_core::port::users::UserId;
-
-/// Casts in one list, unless asked for another number, and at most.
-const PAGE: usize = 50;
-const LARGEST_PAGE: usize = 200;
-
-/// Most records looked at for one list: what a filter leaves out counts.
-const EXAMINED: usize = 2_000;
 
 /// A request that changes something: whoever asks, and the body.
 struct Asked {
@@ -228,126 +216,4 @@ pub(super) async fn tell(
     let from = (&headers, peer);
     let outcome = carry_out(&app, &asked, from, telling.command, StatusCode::OK, keys).await?;
     records::answer(&outcome)
-}
-
-/// Which casts are listed.
-#[derive(Default)]
-struct Listing {
-    owner: Option<UserId>,
-    status: Option<Status>,
-    repository: Option<Repository>,
-    before: Option<u64>,
-    limit: usize,
-}
-
-impl Listing {
-    fn parse(query: &str) -> Answer<Self> {
-        let bad = |name: &str, why: &str| {
-            Refusal(Problem::new(ErrorCode::InvalidParameter, why.to_owned()).at(name.to_owned()))
-        };
-        let mut listing = Self { limit: PAGE, ..Self::default() };
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            match &*name {
-                "userId" => {
-                    listing.owner =
-                        Some(UserId::new(&value).ok_or_else(|| bad("userId", "this is no user's id"))?);
-                }
-                "status" => {
-                    let why = "`status` is one of queued, running, succeeded, failed, cancelled";
-                    listing.status = Some(Status::parse(&value).ok_or_else(|| bad("status", why))?);
-                }
-                "repository" => {
-                    let why = "`repository` is owner/name";
-                    listing.repository = Some(Repository::new(&value).ok_or_else(|| bad("repository", why))?);
-                }
-                "cursor" => {
-                    let why = "`cursor` is a `nextCursor` as it was given";
-                    listing.before = Some(value.parse().map_err(|_| bad("cursor", why))?);
-                }
-                "limit" => {
-                    let limit: usize =
-                        value.parse().map_err(|_| bad("limit", "`limit` is a whole number"))?;
-                    if !(1..=LARGEST_PAGE).contains(&limit) {
-                        return Err(bad("limit", "`limit` is 1 to 200"));
-                    }
-                    listing.limit = limit;
-                }
-                _ => {}
-            }
-        }
-        Ok(listing)
-    }
-
-    /// The tag that leaves the least to look at.
-    fn tag(&self) -> Option<String> {
-        match (&self.owner, self.status, &self.repository) {
-            (Some(owner), Some(status), _) => Some(owner_and_status_tag(owner, status)),
-            (Some(owner), None, _) => Some(owner_tag(owner)),
-            (None, _, Some(repository)) => Some(repository_tag(repository)),
-            (None, Some(status), None) => Some(status_tag(status)),
-            (None, None, None) => None,
-        }
-    }
-
-    fn wants(&self, cast: &Cast) -> bool {
-        self.owner.as_ref().is_none_or(|owner| *owner == cast.user)
-            && self.status.is_none_or(|status| status == cast.status)
-            && self
-                .repository
-                .as_ref()
-                .is_none_or(|wanted| cast.repository.as_ref().is_some_and(|named| named.is(wanted)))
-    }
-}
-
-/// Lists casts, newest first: a member's own, an admin's tenant's, a service key's that its grant takes in.
-pub(super) async fn list(
-    State(app): State<Arc<App>>,
-    peer: Peer,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Answer<Response> {
-    let caller = Caller { headers: &headers, peer, purpose: Purpose::Read };
-    let principal = principal(&app, caller, None).await?;
-    let mut listing = Listing::parse(&query.unwrap_or_default())?;
-    if !principal.is_service() && !principal.is_admin() {
-        let own = principal.user().cloned();
-        if listing.owner.is_some() && listing.owner != own {
-            return Err(forbidden("the casts belong to another user; leave `userId` out"));
-        }
-        listing.owner = own;
-    }
-    let (mut items, mut examined, mut head) = (Vec::<Box<RawValue>>::new(), 0, None);
-    let mut before = listing.before;
-    let next = loop {
-        let query =
-            RecordQuery { kind: KIND.to_owned(), tag: listing.tag(), before, limit: listing.limit + 1 };
-        let page = app.store.records(&principal.tenant, &query).await?;
-        // The first page's: what changes while the others are read comes again on a stream after it.
-        head.get_or_insert(page.head);
-        let is_last = page.records.len() <= listing.limit;
-        examined += page.records.len();
-        let mut full = None;
-        for record in &page.records {
-            if items.len() >= listing.limit {
-                full = Some(before);
-                break;
-            }
-            before = Some(record.place);
-            let cast = Cast::from_record(record)?;
-            if listing.wants(&cast) && check_read(&principal, &cast).is_ok() {
-                items.push(cast.to_raw());
-            }
-        }
-        match full {
-            Some(next) => break next,
-            None if is_last => break None,
-            None if examined >= EXAMINED => break before,
-            None => {}
-        }
-    };
-    let items: Vec<&str> = items.iter().map(|item| item.get()).collect();
-    let next = next.map_or_else(|| "null".to_owned(), |place| format!("\"{place}\""));
-    let body = format!("{{\"items\":[{}],\"nextCursor\":{next}}}", items.join(","));
-    let head = head.ok_or_else(|| Refusal::of(ErrorCode::Internal))?;
-    Ok(records::respond(StatusCode::OK, body.into(), None, head))
 }

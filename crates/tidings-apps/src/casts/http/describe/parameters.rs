@@ -40,6 +40,7 @@ pub(super) fn parameters() -> Map<String, Value> {
             ),
         ),
         ("frame", query("type", &many(&refer("Type")), &frames)),
+        ("castIds", query("id", &many(&refer("CastId")), "These casts alone; repeat for more, 200 at most.")),
         ("userId", query("userId", &schemas::user_id(), "Of this user.")),
         ("status", query("status", &refer("CastStatus"), "With this status.")),
         (

@@ -55,7 +55,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: "get",
         path: "/api/casts",
         summary: "Casts, newest first: a member's own, an admin's tenant's, a service key's that its grants take in.",
-        parameters: &["userId", "status", "repository", "cursor", "castsLimit"],
+        parameters: &["castIds", "userId", "status", "repository", "cursor", "castsLimit"],
         body: None,
         success: Success::Json("CastList"),
         refusals: READING,
