@@ -17,6 +17,11 @@ export function setDefaultPublisher(next: Publisher | undefined): void {
   publisher = next;
 }
 
+/** Publishes an event; see `Publisher.publish`. */
+export const publish: Publisher['publish'] = (...call) => defaultPublisher().publish(...call);
+/** Publishes events in their order; see `Publisher.publishBatch`. */
+export const publishBatch: Publisher['publishBatch'] = (...call) => defaultPublisher().publishBatch(...call);
+
 const helpers: CastHelpers = /* @__PURE__ */ castHelpersOf(defaultPublisher);
 
 /** Tells that a cast has this status. */

@@ -3,6 +3,8 @@
 export { type CastHelpers, createCastHelpers, type InstantLike } from './casts.ts';
 export {
   defaultPublisher,
+  publish,
+  publishBatch,
   publishCastArtifactReady,
   publishCastCompleted,
   publishCastEvent,

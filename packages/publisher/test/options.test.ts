@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { createPublisher } from '../src/index.ts';
-import { event } from './support.ts';
+import { createPublisher, publish, publishBatch, setDefaultPublisher } from '../src/index.ts';
+import { event, publisherTo } from './support.ts';
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -11,6 +11,15 @@ async function target(options: Parameters<typeof createPublisher>[0] = {}) {
   const [url, init] = fetch.mock.calls[0] ?? [];
   return { url: String(url), authorization: new Headers(init?.headers).get('authorization') };
 }
+
+test('the functions of the module publish with the default publisher', async () => {
+  const { asked, publisher } = publisherTo(() => undefined);
+  setDefaultPublisher(publisher);
+  expect(await publish(event())).toEqual({ id: '1', duplicate: false });
+  expect(await publishBatch([event(), event()])).toHaveLength(2);
+  expect(asked.map(({ body }) => body.events.length)).toEqual([1, 2]);
+  setDefaultPublisher(undefined);
+});
 
 describe('url and key', () => {
   test('come from the options before the environment', async () => {
