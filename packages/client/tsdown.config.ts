@@ -11,6 +11,7 @@ export default defineConfig(
       poll: 'src/transports/poll.ts',
       casts: 'src/casts/index.ts',
       debug: 'src/debug.ts',
+      tabs: 'src/tabs/index.ts',
     },
     'neutral',
   ),

@@ -1,19 +1,19 @@
 // The client: one connection for everything that is subscribed.
 
-import { isCursor, type Since } from './cursor.ts';
+import { earlier, isAhead, isCursor, type Since } from './cursor.ts';
 import { Delivery, type Listeners } from './delivery.ts';
-import { Driver, type Loadable } from './driver.ts';
+import type { Driver, DriverParts } from './driver.ts';
 import { type Environment, environment, type Fetched, type FetchOptions } from './environment.ts';
 import { asFailure, TidingsError } from './failure.ts';
 import { Follower } from './follower.ts';
 import { type Filter, isWithin, Ledger } from './ledger.ts';
 import type { MachineConfig, State } from './machine/state.ts';
-import type { ClientOptions, Trace, TransportName } from './options.ts';
+import type { ClientOptions, Trace } from './options.ts';
 import { isPattern } from './pattern.ts';
 import type { Requests } from './requests.ts';
-import type { SnapshotListeners, SnapshotSource } from './snapshot.ts';
+import type { followSnapshot, SnapshotListeners, SnapshotParts, SnapshotSource } from './snapshot.ts';
 import { IDLE, type Status, statusOf } from './status.ts';
-import type { Transport } from './transports/transport.ts';
+import { transportsOf } from './transports/choice.ts';
 import { serverUrl } from './url.ts';
 import type { Event, Ticket } from './wire/generated.ts';
 
@@ -55,7 +55,10 @@ export interface Client {
   reconnect(): void;
   /** Ends everything for good. */
   close(): void;
-  /** A ticket for channels: good once, for 30 seconds, where headers cannot be sent. Rejects with a `TidingsError`. */
+  /**
+   * A ticket for channels: good once, for 30 seconds, where headers cannot be sent. Rejects with a `TidingsError`. A
+   * credential that is refused is replaced by a fresh one, once; so it is by `fetch`.
+   */
   ticket(channels: readonly string[]): Promise<Ticket>;
   /**
    * Follows a record without a gap: fetches it, then gives every event after the position at which it was read; after
@@ -67,42 +70,15 @@ export interface Client {
     listeners: SnapshotListeners<Value, Data>,
   ): Subscription;
   /**
-   * Fetches a path of the server, with the client's credential and time limit. The answer may be a refusal; rejects with
-   * a `TidingsError` where none comes.
+   * Fetches a path of the server, with the client's credential and time limit, which holds for the answer and again for
+   * its `json()` or `text()`. The answer may be a refusal; rejects with a `TidingsError` where none comes.
    */
   fetch(path: string, options?: FetchOptions): Promise<Fetched>;
 }
 
 const MOST_CHANNELS = 1000;
-
-const LOADERS: { readonly [name in TransportName]: () => Promise<Transport> } = {
-  websocket: async () => (await import('./transports/websocket.ts')).websocket,
-  sse: async () => (await import('./transports/sse.ts')).sse,
-  eventsource: async () => (await import('./transports/eventsource.ts')).eventsource,
-  poll: async () => (await import('./transports/poll.ts')).poll,
-};
-
-/** What a transport needs of the runtime, so that one that cannot work is not loaded. */
-function isPossible(name: TransportName, { WebSocket, EventSource, fetch }: Environment): boolean {
-  if (fetch === undefined) return false;
-  return name === 'websocket' ? WebSocket !== undefined : name === 'eventsource' ? EventSource !== undefined : true;
-}
-
-function transportsOf(options: ClientOptions, environment: Environment): Loadable[] {
-  const best: readonly TransportName[] = options.auth === undefined ? ['websocket', 'sse'] : ['sse', 'websocket'];
-  const { transports = [...best, 'eventsource', 'poll'] } = options;
-  const loadable: Loadable[] = [];
-  for (const transport of transports) {
-    if (typeof transport !== 'string') {
-      if (transport.isSupported(environment)) loadable.push({ name: transport.name, load: async () => transport });
-    } else if (LOADERS[transport] === undefined) {
-      throw new TypeError(`tidings: there is no transport ${transport}`);
-    } else if (isPossible(transport, environment)) {
-      loadable.push({ name: transport, load: LOADERS[transport] });
-    }
-  }
-  return loadable;
-}
+/** What of the state the status shows. */
+const SHOWN = ['name', 'attempt', 'error', 'nextAt', 'quiet', 'transport'] as const;
 
 function configOf(options: ClientOptions, transports: number): MachineConfig {
   const { backoff = {}, heartbeat = 30_000, watchdog, openTimeout = 10_000, restoreAfter = 60_000 } = options;
@@ -148,7 +124,8 @@ class TidingsClient implements Client {
   readonly #options: ClientOptions;
   readonly #environment: Environment;
   readonly #ledger: Ledger;
-  readonly #driver: Driver;
+  readonly #parts: DriverParts;
+  #driver: Driver | undefined;
   readonly #names: readonly string[];
   readonly #watchers = new Set<(status: Status) => void>();
   /** Ends whatever goes on beside the connection. */
@@ -160,6 +137,8 @@ class TidingsClient implements Client {
   readonly #changed = new Map<string, Since>();
   #filter: Filter = { types: [], categories: [] };
   #isPlanned = false;
+  readonly #snapshots = new Set<() => void>();
+  #followSnapshot: Promise<typeof followSnapshot> | undefined;
   #status = IDLE;
   #shown: State | undefined;
 
@@ -179,7 +158,9 @@ class TidingsClient implements Client {
     };
     const transports = transportsOf(options, this.#environment);
     this.#names = transports.map(({ name }) => name);
-    this.#driver = new Driver({
+    this.#parts = {
+      options,
+      create: createClient,
       environment: this.#environment,
       requests: this.#requests,
       transports,
@@ -187,7 +168,8 @@ class TidingsClient implements Client {
       config: configOf(options, transports.length),
       trace: options.trace ?? traceOfPage(this.#environment),
       onState: (state) => this.#show(state),
-    });
+      onTold: ({ failure, ...status }) => this.#tell({ ...status, error: failure && new TidingsError(failure) }),
+    };
   }
 
   get status(): Status {
@@ -196,10 +178,9 @@ class TidingsClient implements Client {
 
   #show(state: State): void {
     // Most steps are events, which change nothing here.
-    const { name, attempt, error, nextAt, quiet, transport } = this.#shown ?? {};
+    const shown = this.#shown;
     this.#shown = state;
-    const same = name === state.name && attempt === state.attempt && error === state.error && nextAt === state.nextAt;
-    if (same && quiet === state.quiet && transport === state.transport) return;
+    if (SHOWN.every((name) => shown?.[name] === state[name])) return;
     const next = statusOf(state, this.#status, this.#names, Date.now() - this.#environment.now());
     if (next !== this.#status) this.#tell(next);
   }
@@ -241,25 +222,25 @@ class TidingsClient implements Client {
   }
 
   #follow(follower: Follower, since: Since): void {
-    const { name, cursor, channels } = this.#driver.state;
-    let begin = since;
-    if (name === 'live' && cursor !== null) {
+    const state = this.#driver?.state;
+    if (state?.name === 'live' && state.cursor !== null) {
       if (since === 'now') {
-        const joined = [...follower.channels].filter((channel) => channels.get(channel)?.phase === 'joined');
-        follower.joined(new Set(joined), cursor);
+        const joined = [...follower.channels].filter((channel) => state.channels.get(channel)?.phase === 'joined');
+        follower.joined(new Set(joined), state.cursor);
       } else if (!this.#ledger.recall(follower, since)) {
-        this.#again = this.#again === undefined || this.#again === null ? since : this.#again;
-        begin = since;
+        this.#again ??= since;
       }
     }
     this.#ledger.add(follower);
+    // Where the stream has not come there yet, others may want what it gives of the channel until then.
+    const begin = state?.cursor && isAhead(since, state.cursor) ? state.cursor : since;
     for (const channel of follower.channels) this.#note(channel, begin);
   }
   #again: Since | null | undefined;
 
   #note(channel: string, since: Since): void {
     const noted = this.#changed.get(channel);
-    this.#changed.set(channel, noted === undefined || noted === 'now' ? since : noted);
+    this.#changed.set(channel, earlier(noted ?? 'now', since));
     if (this.#isPlanned) return;
     this.#isPlanned = true;
     queueMicrotask(() => this.#flush());
@@ -272,27 +253,37 @@ class TidingsClient implements Client {
     for (const channel of follower.channels) if (!this.#ledger.has(channel)) this.#note(channel, 'now');
   }
 
+  async #drive(): Promise<Driver> {
+    const { transports, requests, options } = this.#parts;
+    // What the first step will ask for; whatever fails here is asked for again, and told then.
+    transports[0]?.load().catch(() => {});
+    requests().catch(() => {});
+    const { drive } = await (options.tabs ? import('./tabs/index.ts') : import('./driver.ts'));
+    return drive(this.#parts);
+  }
+
   /** Loads what the connection is made of, which a page without subscriptions does not need. */
   #load(attempt: number): void {
     this.#tell({ ...this.#status, state: 'connecting', attempt });
-    this.#driver.load().then(
-      () => {
+    this.#drive().then(
+      (driver) => {
         if (this.#isClosed) return;
-        this.#unwatch = this.#environment.watch((type) => this.#driver.take({ type }));
+        this.#driver = driver;
+        this.#unwatch = this.#environment.watch((type) => driver.take({ type }));
         this.#flush();
       },
       (error) => {
         if (this.#isClosed) return;
         this.#tell({ ...this.#status, error: new TidingsError(asFailure(error)) });
-        const delay = this.#environment.random() * Math.min(30_000, 1000 * 2 ** Math.min(attempt, 5));
-        this.#unwatch = this.#environment.after(delay, () => this.#load(attempt + 1));
+        this.#unwatch = this.#environment.after(this.#pause(attempt), () => this.#load(attempt + 1));
       },
     );
   }
 
   /** Tells the machine what has changed within this task, all at once. */
   #flush(): void {
-    if (!this.#driver.isLoaded) {
+    const driver = this.#driver;
+    if (driver === undefined) {
       if (this.#status === IDLE) this.#load(0);
       return;
     }
@@ -305,36 +296,37 @@ class TidingsClient implements Client {
     const remove = changed.filter(([channel]) => !this.#ledger.has(channel)).map(([channel]) => channel);
     const filter = this.#ledger.filter();
     const isWider = !isWithin(filter, this.#filter);
-    const { name } = this.#driver.state;
+    const { name } = driver.state;
     if (isWider || (name !== 'live' && name !== 'opening')) this.#filter = filter;
     const again = this.#again ?? (isWider ? null : undefined);
     this.#again = undefined;
-    this.#driver.take({ type: 'want', add, remove, ...(again !== undefined && { again }) });
+    driver.take({ type: 'want', add, remove, ...(again !== undefined && { again }) });
   }
 
   reconnect(): void {
-    this.#driver.take({ type: 'reconnect' });
+    this.#driver?.take({ type: 'reconnect' });
   }
 
   close(): void {
     this.#isClosed = true;
     this.#unwatch();
+    for (const end of this.#snapshots) end();
     for (const follower of [...this.#ledger.followers]) {
       this.#ledger.remove(follower);
       follower.close();
     }
-    this.#driver.take({ type: 'close' });
-    this.#driver.dispose();
-    if (!this.#driver.isLoaded) this.#tell({ ...IDLE, state: 'closed' });
+    this.#driver?.take({ type: 'close' });
+    this.#driver?.dispose();
+    if (this.#driver === undefined) this.#tell({ ...IDLE, state: 'closed' });
     this.#watchers.clear();
   }
 
   async ticket(channels: readonly string[]): Promise<Ticket> {
-    return (await this.#requests()).ticket(channels);
+    return (await this.#requests()).issue(channels);
   }
 
   async fetch(path: string, options?: FetchOptions): Promise<Fetched> {
-    return (await this.#requests()).send(path, options);
+    return (await this.#requests()).fetch(path, options);
   }
 
   snapshot<Value, Data>(
@@ -342,14 +334,47 @@ class TidingsClient implements Client {
     channels: string | readonly string[] | Subscribe,
     listeners: SnapshotListeners<Value, Data>,
   ): Subscription {
-    const [client, what] = [this, checked(channels)];
-    const parts = { client, environment: this.#environment, options: this.#options, source, what, listeners };
-    const begun = import('./snapshot.ts').then(({ followSnapshot }) => followSnapshot(parts));
-    const ready = begun.then((snapshot) => snapshot.ready);
-    // Whoever does not ask is not told, unless what it takes could not even be loaded.
+    const [client, what, control] = [this, checked(channels), new AbortController()];
+    const { signal } = control;
+    const parts = { client, environment: this.#environment, options: this.#options, source, what, listeners, signal };
+    const close = () => {
+      this.#snapshots.delete(close);
+      control.abort();
+    };
+    if (this.#isClosed) close();
+    else this.#snapshots.add(close);
+    const ready = this.#begin(parts, 0);
+    // Whoever does not ask is not told.
     ready.catch(() => {});
-    begun.catch((error) => (listeners.onError ?? this.#environment.report)(error));
-    return { ready, close: () => void begun.then((snapshot) => snapshot.close()).catch(() => {}) };
+    return { ready, close };
+  }
+
+  async #begin<Value, Data>(parts: SnapshotParts<Value, Data>, attempt: number): Promise<void> {
+    const { signal, listeners, environment } = parts;
+    // One promise for all: what is asked for within one task begins within one task.
+    this.#followSnapshot ??= import('./snapshot.ts').then(({ followSnapshot }) => followSnapshot);
+    const loading = this.#followSnapshot;
+    try {
+      await loading;
+    } catch (error) {
+      if (this.#followSnapshot === loading) this.#followSnapshot = undefined;
+      if (signal.aborted) throw new TidingsError(asFailure(error));
+      (listeners.onError ?? environment.report)(error as Error);
+      await new Promise<void>((resolve) => {
+        const cancel = environment.after(this.#pause(attempt), resolve);
+        signal.addEventListener('abort', () => {
+          cancel();
+          resolve();
+        });
+      });
+      return this.#begin(parts, attempt + 1);
+    }
+    return (await loading)(parts).ready;
+  }
+
+  /** How long to wait before something is loaded again. */
+  #pause(attempt: number): number {
+    return this.#environment.random() * Math.min(30_000, 1000 * 2 ** Math.min(attempt, 5));
   }
 }
 

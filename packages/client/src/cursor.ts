@@ -23,3 +23,8 @@ export function earlier(a: Since, b: Since): Since {
   if (b === 'now' || a === 'start') return a;
   return orderOf(b) < orderOf(a) ? b : a;
 }
+
+/** Whether a beginning lies ahead of a position of the same history. */
+export function isAhead(since: Since, position: Cursor): boolean {
+  return position.slice(LENGTH) === since.slice(LENGTH) && position < since;
+}

@@ -1,13 +1,15 @@
 // Runs the machine: gives it what happens, carries out its effects, keeps its timers.
 
+import type { Client } from './client.ts';
 import type { Environment } from './environment.ts';
 import { asFailure, type Failure, failure, TidingsError } from './failure.ts';
 import type { Ledger } from './ledger.ts';
-import type { machine } from './machine/machine.ts';
+import { machine } from './machine/machine.ts';
 import { initialState, type MachineConfig, type State, type Timer } from './machine/state.ts';
 import type { Effect, Happening } from './machine/step.ts';
-import type { Trace } from './options.ts';
+import type { ClientOptions, Trace } from './options.ts';
 import type { Requests } from './requests.ts';
+import type { Told } from './status.ts';
 import { translate } from './translate.ts';
 import type { Ask, Connection, Host, Incoming, Transport } from './transports/transport.ts';
 
@@ -17,7 +19,20 @@ export interface Loadable {
   load(): Promise<Transport>;
 }
 
+/** What runs the connection of one client. */
+export interface Driver {
+  readonly state: Pick<State, 'name' | 'cursor' | 'channels'>;
+  /** Takes what happened. What happens meanwhile waits its turn. */
+  take(happening: Happening): void;
+  /** Ends whatever is under way. */
+  dispose(): void;
+}
+
+/** What a driver works with. */
 export interface DriverParts {
+  readonly options: ClientOptions;
+  /** Makes another client. */
+  readonly create: (options: ClientOptions) => Client;
   readonly environment: Environment;
   readonly requests: () => Promise<Requests>;
   readonly transports: readonly Loadable[];
@@ -25,6 +40,8 @@ export interface DriverParts {
   readonly config: MachineConfig;
   readonly trace: Trace | undefined;
   onState(state: State): void;
+  /** Takes a status from elsewhere in place of a state. */
+  onTold(told: Told): void;
 }
 
 /** A stream, from the wish for it to its end. */
@@ -49,9 +66,8 @@ class Attempt {
 }
 
 /** Runs one machine. */
-export class Driver {
+class MachineDriver implements Driver {
   state: State;
-  #machine: typeof machine | undefined;
   readonly #parts: DriverParts;
   #attempt: Attempt | undefined;
   readonly #probes = new Set<Attempt>();
@@ -64,20 +80,6 @@ export class Driver {
     this.state = initialState(parts.config);
   }
 
-  /** Loads the machine, and beside it what its first step will ask for; nothing can be taken before. */
-  async load(): Promise<void> {
-    const { transports, requests } = this.#parts;
-    // Whatever fails here is asked for again, and told then.
-    transports[0]?.load().catch(() => {});
-    requests().catch(() => {});
-    this.#machine = (await import('./machine/machine.ts')).machine;
-  }
-
-  get isLoaded(): boolean {
-    return this.#machine !== undefined;
-  }
-
-  /** Takes what happened. What happens meanwhile waits its turn. */
   take(happening: Happening) {
     this.#inbox.push(happening);
     if (this.#isRunning) return;
@@ -93,12 +95,11 @@ export class Driver {
 
   #step(happening: Happening) {
     const { environment, trace } = this.#parts;
-    if (this.#machine === undefined) return;
     const input = { ...happening, now: environment.now(), draw: environment.random() };
     const from = this.state.name;
-    const { state, effects } = this.#machine(this.state, input);
+    const { state, effects } = machine(this.state, input);
     this.state = state;
-    trace?.({ input, from, to: state.name, effects });
+    trace?.({ input, from, to: state.name, effects, state });
     for (const effect of effects) this.#run(effect);
   }
 
@@ -243,10 +244,14 @@ export class Driver {
     this.#setAlarm();
   }
 
-  /** Ends whatever is under way. */
   dispose(): void {
     for (const probe of this.#probes) probe.close();
     this.#probes.clear();
     this.#alarm?.cancel();
   }
+}
+
+/** A connection of this client's own. */
+export function drive(parts: DriverParts): Driver {
+  return new MachineDriver(parts);
 }

@@ -42,6 +42,22 @@ export interface Source {
 /** What the surroundings say of network and page. `frozen`: the page is put away, with its connections. */
 export type Signal = 'online' | 'offline' | 'visible' | 'hidden' | 'frozen';
 
+/** What Web Locks must have; the platform's do. */
+export interface Locks {
+  request(
+    name: string,
+    options: { readonly mode?: 'exclusive' | 'shared'; readonly steal?: boolean; readonly signal?: AbortSignal },
+    hold: () => Promise<void>,
+  ): Promise<unknown>;
+}
+
+/** What a BroadcastChannel must have; the platform's does. */
+export interface Broadcast {
+  onmessage: ((event: { readonly data: unknown }) => void) | null;
+  postMessage(message: unknown): void;
+  close(): void;
+}
+
 /** The client's surroundings. */
 export interface Environment {
   /** Milliseconds of a clock that never goes back, and that has gone on while the machine slept. */
@@ -53,6 +69,9 @@ export interface Environment {
   readonly fetch: ((url: string, options: FetchOptions) => Promise<Fetched>) | undefined;
   readonly WebSocket: (new (url: string) => Socket) | undefined;
   readonly EventSource: (new (url: string, options: { withCredentials: boolean }) => Source) | undefined;
+  /** For tabs that share; looked for only then. */
+  readonly locks?: Locks | undefined;
+  readonly BroadcastChannel?: (new (name: string) => Broadcast) | undefined;
   /** The page's origin; `undefined` outside of browsers. */
   readonly origin: string | undefined;
   /** Calls with what holds now, as far as it is not the ordinary, and with each change; answers what ends that. */

@@ -25,7 +25,7 @@ export interface Failure {
   /** The HTTP status, where there was one. */
   readonly status?: number;
   /** Milliseconds after which to try again. */
-  readonly after?: number;
+  readonly after?: number | undefined;
   /** The channel or parameter at fault. */
   readonly at?: string;
   /** The record as it is, where the request was made from an earlier state of it. */

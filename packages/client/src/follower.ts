@@ -28,6 +28,8 @@ export class Follower {
   readonly categories: readonly string[] | undefined;
   readonly delivery: Delivery;
   readonly ready: Promise<void>;
+  /** Where it was asked to begin. */
+  readonly since: Since;
   #settle: { resolve(): void; reject(error: TidingsError): void } | undefined;
   /** Everything up to here was given. */
   #position: string;
@@ -46,6 +48,7 @@ export class Follower {
     this.types = selection.types;
     this.categories = selection.categories;
     this.delivery = delivery;
+    this.since = since;
     this.#limit = limit;
     this.#later = new Set(since === 'now' ? this.channels : []);
     this.#pending = new Set(since === 'now' ? [] : this.channels);
@@ -152,6 +155,12 @@ export class Follower {
   /** Tells of a gap, if it is one for this follower; `position`: where the stream was. */
   gap(gap: Gap, position: Cursor | null): void {
     const at = position === null ? '' : orderOf(position);
+    if (gap.reason === 'unknown' && gap.channels.some((channel) => this.#pending.has(channel))) {
+      // Its beginning is of another history, whose numbers mean nothing here.
+      this.#position = at;
+      this.delivery.put({ gap });
+      return;
+    }
     const isLost = (own: string): boolean => {
       if (this.#later.has(own) || !gap.channels.some((lost) => covers(own, lost) || covers(lost, own))) return false;
       const held = this.#pending.has(own) || at < this.#position ? this.#position : at;

@@ -3,7 +3,7 @@
 export { type Client, createClient, type Subscribe, type Subscription } from './client.ts';
 export type { Since } from './cursor.ts';
 export type { Gap, Listeners } from './delivery.ts';
-export type { Environment, Fetched, FetchOptions, Signal, Socket, Source } from './environment.ts';
+export type { Broadcast, Environment, Fetched, FetchOptions, Locks, Signal, Socket, Source } from './environment.ts';
 export { type Failure, type FailureKind, TidingsError } from './failure.ts';
 export type { AuthRequest, ClientOptions, Trace, TransportName } from './options.ts';
 export type { Requests } from './requests.ts';

@@ -36,6 +36,8 @@ export function isWithin(wanted: Filter, filter: Filter): boolean {
 /** The subscriptions of one client. */
 export class Ledger {
   readonly #byChannel = new Map<string, Set<Follower>>();
+  /** Those of them that take in more than one channel: most events are looked up by their channels alone. */
+  readonly #wide = new Set<string>();
   readonly followers = new Set<Follower>();
   readonly #recent: Recent;
   /** The channels that are catching up. */
@@ -48,6 +50,7 @@ export class Ledger {
   add(follower: Follower): void {
     this.followers.add(follower);
     for (const channel of follower.channels) {
+      if (isWide(channel)) this.#wide.add(channel);
       const set = this.#byChannel.get(channel);
       if (set === undefined) this.#byChannel.set(channel, new Set([follower]));
       else set.add(follower);
@@ -62,7 +65,12 @@ export class Ledger {
   #leave(channel: string, follower: Follower): void {
     const set = this.#byChannel.get(channel);
     set?.delete(follower);
-    if (set?.size === 0) this.#byChannel.delete(channel);
+    if (set?.size === 0) this.#forget(channel);
+  }
+
+  #forget(channel: string): void {
+    this.#byChannel.delete(channel);
+    this.#wide.delete(channel);
   }
 
   has(channel: string): boolean {
@@ -109,12 +117,12 @@ export class Ledger {
         const gap: Gap = effect.reset;
         for (const follower of this.followers) follower.gap(gap, effect.position);
         // Nobody gets anything from these channels any more.
-        if (gap.reason === 'unauthorized') for (const channel of gap.channels) this.#byChannel.delete(channel);
+        if (gap.reason === 'unauthorized') for (const channel of gap.channels) this.#forget(channel);
         return;
       }
       case 'refuse': {
         const refused = this.#of([effect.channel]);
-        this.#byChannel.delete(effect.channel);
+        this.#forget(effect.channel);
         for (const follower of refused) follower.refuse(effect.channel, effect.code);
         return;
       }
@@ -135,12 +143,8 @@ export class Ledger {
   #event(event: Event, isLive: boolean, size: number): void {
     this.#recent.add(event, size);
     const on = [event.channel, ...(event.also ?? [])];
-    const found = this.#of(on);
-    for (const [pattern, followers] of this.#byChannel) {
-      if (!isWide(pattern) || !on.some((channel) => covers(pattern, channel))) continue;
-      for (const follower of followers) found.add(follower);
-    }
-    for (const follower of found) {
+    const wide = [...this.#wide].filter((pattern) => on.some((channel) => covers(pattern, channel)));
+    for (const follower of this.#of([...on, ...wide])) {
       if (isLive) follower.take(event);
       else follower.missed(event, this.#group);
     }

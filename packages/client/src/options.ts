@@ -21,14 +21,14 @@ export interface ClientOptions {
    */
   readonly url?: string;
   /**
-   * An API key or token, or what gives one; it is called again for a fresh one before the credential ends, and once
-   * when it is refused. An empty text says that there is none: the state is then `refused`. What it throws counts as
+   * An API key or token, or what gives one; it is called again for a fresh one before the credential ends (after half
+   * of the time that is left at the server's notice, at most 30 s), and once when it is refused. An empty text says that there is none: the state is then `refused`. What it throws counts as
    * the network's failure. Default: none; the browser's cookie counts.
    */
   readonly auth?: string | ((request: AuthRequest) => string | Promise<string>);
   /**
    * Whether cookies go along. `include`: also to another origin, which must list this page's in `cors.origins`.
-   * Default: `same-origin`.
+   * Default: `include`; with `auth` `same-origin`.
    */
   readonly credentials?: 'omit' | 'same-origin' | 'include';
   /**
@@ -72,6 +72,13 @@ export interface ClientOptions {
    * stream gets from here what others were given; where that does not reach, the stream is opened anew. Default: 256.
    */
   readonly recentLimit?: number;
+  /**
+   * Whether the tabs of a browser share one connection: those of this origin with the same `url` and `credentials`. A text
+   * names who is signed in, and only tabs with the same one share; with `auth` it must be a text, since each tab may have
+   * a credential of its own. The options of the tab that holds the connection count. Where the browser has no Web Locks
+   * or `BroadcastChannel`, or the page is not secure, each tab has its own connection. Default: `false`.
+   */
+  readonly tabs?: boolean | string;
   /** Clock, timers, randomness, `fetch`, `WebSocket`, `EventSource` and the page's signals. Default: the platform's. */
   readonly environment?: Partial<Environment>;
   /** Called with each step of the connection; see `@tidings/client/debug`. Default: none. */
@@ -84,4 +91,6 @@ export type Trace = (entry: {
   readonly from: string;
   readonly to: string;
   readonly effects: readonly { readonly type: string }[];
+  /** All of the state; its shape may change with any version. */
+  readonly state: unknown;
 }) => void;

@@ -1,37 +1,13 @@
 // Requests to the server: the credential, a time limit, and refusals as failures.
 
 import type { Environment, Fetched, FetchOptions } from './environment.ts';
-import { asFailure, type Failure, type FailureKind, failure, TidingsError } from './failure.ts';
+import { asFailure, type Failure, failure, TidingsError } from './failure.ts';
 import type { ClientOptions } from './options.ts';
+import { failureOf } from './refusal.ts';
 import type { Changed, Ticket } from './wire/generated.ts';
 
 /** Largest request target of the server, in bytes. */
 const TARGET = 8192;
-
-function kindOf(status: number): FailureKind {
-  if (status === 401) return 'auth';
-  if (status === 414 || status === 431) return 'long';
-  if ([408, 425, 429, 503].includes(status)) return 'busy';
-  if ([404, 405, 406, 415, 426].includes(status)) return 'blocked';
-  return status >= 500 ? 'network' : status === 204 ? 'gone' : status >= 400 ? 'forbidden' : 'blocked';
-}
-
-/** What a response that is no success says. */
-export async function failureOf(response: Fetched): Promise<Failure> {
-  const { status } = response;
-  const problem = ((await response.json().catch(() => null)) ?? {}) as Partial<Failure>;
-  const { code = `status_${status}`, detail, at, current } = problem;
-  const seconds = Number(response.headers.get('retry-after') ?? Number.NaN);
-  return {
-    kind: kindOf(status),
-    code,
-    status,
-    ...(detail !== undefined && { detail }),
-    ...(at !== undefined && { at }),
-    ...(current !== undefined && { current }),
-    ...(Number.isFinite(seconds) && { after: seconds * 1000 }),
-  };
-}
 
 export type RequestSettings = Pick<ClientOptions, 'auth' | 'credentials' | 'openTimeout'>;
 
@@ -55,13 +31,18 @@ export class Requests {
     return this.#settings.auth !== undefined;
   }
 
+  /** Without anything else the cookie is what counts, wherever the server is. */
+  get #credentials(): 'omit' | 'same-origin' | 'include' {
+    return this.#settings.credentials ?? (this.hasToken ? 'same-origin' : 'include');
+  }
+
   get withCredentials(): boolean {
-    return this.#settings.credentials === 'include';
+    return this.#credentials === 'include';
   }
 
   /** Whether streams that cannot send headers need a ticket. */
   get needsTicket(): boolean {
-    return this.hasToken || this.#settings.credentials === 'omit';
+    return this.hasToken || this.#credentials === 'omit';
   }
 
   /** Asks for a fresh credential. */
@@ -90,9 +71,12 @@ export class Requests {
     throw new TidingsError(failure('auth', 'unauthenticated', 'there is no credential'));
   }
 
-  #inTime<T>(result: T | Promise<T>): Promise<T> {
+  #inTime<T>(result: T | Promise<T>, onLate = () => {}): Promise<T> {
     return new Promise((resolve, reject) => {
-      const late = () => reject(new TidingsError(failure('network', 'timeout')));
+      const late = () => {
+        reject(new TidingsError(failure('network', 'timeout')));
+        onLate();
+      };
       const cancel = this.#environment.after(this.#timeLimit, late);
       Promise.resolve(result).then(resolve, reject).finally(cancel);
     });
@@ -118,10 +102,9 @@ export class Requests {
     options.signal?.addEventListener('abort', abort);
     if (options.signal?.aborted) abort();
     const cancel = Number.isFinite(timeLimit) ? this.#environment.after(timeLimit, abort) : () => {};
-    const { credentials = 'same-origin' } = this.#settings;
     try {
       return await fetch(this.url + path, {
-        credentials,
+        credentials: this.#credentials,
         cache: 'no-store',
         ...options,
         headers,
@@ -152,6 +135,44 @@ export class Requests {
       cancel();
       options.signal?.removeEventListener('abort', abort);
     }
+  }
+
+  /**
+   * Asks, and once more with a fresh credential where the first was refused and another can be had: what is asked for
+   * between two streams may find that the credential has ended meanwhile.
+   */
+  async #again<T>(ask: () => Promise<T>, isRefused: (answer: T) => boolean): Promise<T> {
+    if (typeof this.#settings.auth !== 'function') return ask();
+    const held = (await this.token()) && this.#token;
+    const answer = await ask();
+    if (!isRefused(answer)) return answer;
+    // Of several that are refused at once the first one asks.
+    if (this.#token === held) await this.refresh();
+    return ask();
+  }
+
+  /** A request of the application's: the time limit holds for the answer and again for the reading of it. */
+  async fetch(path: string, options: FetchOptions = {}): Promise<Fetched> {
+    const control = new AbortController();
+    const abort = () => control.abort();
+    options.signal?.addEventListener('abort', abort);
+    if (options.signal?.aborted) abort();
+    const ask = () => this.send(path, { ...options, signal: control.signal });
+    const response = await this.#again(ask, ({ status }) => status === 401);
+    const { ok, status, headers, body } = response;
+    return {
+      ...{ ok, status, headers, body },
+      json: () => this.#inTime(response.json(), abort),
+      text: () => this.#inTime(response.text(), abort),
+    };
+  }
+
+  /** A ticket for the application. */
+  async issue(channels: readonly string[]): Promise<Ticket> {
+    const ask = () => this.ticket(channels).catch((error) => asFailure(error));
+    const answer = await this.#again(ask, (answer) => 'kind' in answer && answer.kind === 'auth');
+    if ('kind' in answer) throw new TidingsError(answer);
+    return answer;
   }
 
   /** A ticket for these channels, for this page. */

@@ -10,7 +10,7 @@ import type { Gap, Listeners } from './delivery.ts';
 import type { Environment, Fetched } from './environment.ts';
 import { asFailure, type Failure, TidingsError } from './failure.ts';
 import type { ClientOptions } from './options.ts';
-import { failureOf } from './requests.ts';
+import { failureOf } from './refusal.ts';
 import type { Cursor, Event } from './wire/generated.ts';
 
 /**
@@ -42,6 +42,8 @@ export interface SnapshotParts<Value, Data> {
   readonly source: SnapshotSource;
   readonly what: Subscribe & { readonly channels: readonly string[] };
   readonly listeners: SnapshotListeners<Value, Data>;
+  /** Ends it. */
+  readonly signal: AbortSignal;
 }
 
 interface Read<Value> {
@@ -52,11 +54,54 @@ interface Read<Value> {
 /** After these the record cannot be had. */
 const FINAL: readonly Failure['kind'][] = ['auth', 'forbidden', 'gone', 'blocked'];
 
-class Snapshot<Value, Data> implements Subscription {
+/** Those that wait for the same failure to pass. */
+interface Wait {
+  readonly runs: Set<() => void>;
+  end(): void;
+}
+
+const waits = new WeakMap<Failure, Wait>();
+
+function waitFor(why: Failure, environment: Environment, delay: number): Wait {
+  const runs = new Set<() => void>();
+  const go = () => {
+    wait.end();
+    for (const run of runs) run();
+  };
+  const cancel = environment.after(delay, go);
+  const unwatch = environment.watch((signal) => {
+    if (why.after === undefined && (signal === 'online' || signal === 'visible')) go();
+  });
+  const wait: Wait = {
+    runs,
+    end: () => {
+      waits.delete(why);
+      cancel();
+      unwatch();
+    },
+  };
+  waits.set(why, wait);
+  return wait;
+}
+
+/**
+ * Calls after a while, or once the page has network again or is seen, unless the server named the time; answers what
+ * cancels it. Records that were read by one request fail by one failure: they are tried again in one task, so that they
+ * can be one request again.
+ */
+function retry(why: Failure, environment: Environment, delay: number, run: () => void): () => void {
+  const wait = waits.get(why) ?? waitFor(why, environment, delay);
+  wait.runs.add(run);
+  return () => {
+    wait.runs.delete(run);
+    if (wait.runs.size === 0) wait.end();
+  };
+}
+
+class Snapshot<Value, Data> {
   readonly ready: Promise<void>;
   #settle: { resolve(): void; reject(error: unknown): void } | undefined;
   readonly #parts: SnapshotParts<Value, Data>;
-  readonly #control = new AbortController();
   #subscription: Subscription | undefined;
   #cancel = () => {};
   #attempt = 0;
@@ -69,7 +114,9 @@ class Snapshot<Value, Data> implements Subscription {
       this.#settle = { resolve, reject };
     });
     this.ready.catch(() => {});
-    this.#start(false);
+    parts.signal.addEventListener('abort', () => this.#close());
+    if (parts.signal.aborted) this.#close();
+    else this.#start(false);
   }
 
   #start(isRefetched: boolean): void {
@@ -117,8 +164,7 @@ class Snapshot<Value, Data> implements Subscription {
   }
 
   async #fetch(isRefetched: boolean): Promise<Read<Value>> {
-    const { source, client } = this.#parts;
-    const { signal } = this.#control;
+    const { source, client, signal } = this.#parts;
     const response = await (typeof source === 'string' ? client.fetch(source, { signal }) : source(signal));
     if (!response.ok) throw new TidingsError(await failureOf(response));
     const cursor = response.headers.get('tidings-cursor') ?? '';
@@ -162,8 +208,7 @@ class Snapshot<Value, Data> implements Subscription {
     if (reading !== this.#reading) return;
     try {
       // What it answers is not waited for: the record is what counts.
-      const told = this.#parts.listeners.onGap?.(gap);
-      told?.catch((error) => this.#error(error));
+      Promise.resolve(this.#parts.listeners.onGap?.(gap)).catch((error) => this.#error(error));
     } catch (error) {
       this.#error(error);
     }
@@ -186,7 +231,7 @@ class Snapshot<Value, Data> implements Subscription {
     const limit = Math.min(max, initial * 2 ** Math.min(this.#attempt, 30));
     this.#attempt += 1;
     const again = () => this.#start(isRefetched);
-    this.#cancel = environment.after(Math.max(why.after ?? 0, environment.random() * limit), again);
+    this.#cancel = retry(why, environment, Math.max(why.after ?? 0, environment.random() * limit), again);
   }
 
   #error(error: unknown) {
@@ -195,16 +240,15 @@ class Snapshot<Value, Data> implements Subscription {
     onError(error as Error);
   }
 
-  close(): void {
+  #close(): void {
     this.#reading += 1;
     this.#cancel();
-    this.#control.abort();
     this.#subscription?.close();
     this.#settle?.reject(new TidingsError({ kind: 'gone', code: 'closed' }));
   }
 }
 
 /** Follows a record; see `Client.snapshot`. */
-export function followSnapshot<Value, Data>(parts: SnapshotParts<Value, Data>): Subscription {
+export function followSnapshot<Value, Data>(parts: SnapshotParts<Value, Data>): { readonly ready: Promise<void> } {
   return new Snapshot(parts);
 }

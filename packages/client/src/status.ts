@@ -1,6 +1,6 @@
 // The state of the connection, as applications see it.
 
-import { TidingsError } from './failure.ts';
+import { type Failure, TidingsError } from './failure.ts';
 import type { State } from './machine/state.ts';
 
 /** The state of the connection. The object stays the same until something changes. */
@@ -24,6 +24,9 @@ export interface Status {
   /** When the next attempt is made, in milliseconds since 1970; `null` where none is planned. */
   readonly nextAttemptAt: number | null;
 }
+
+/** A status as data, which can be sent. */
+export type Told = Omit<Status, 'error'> & { readonly failure: Failure | null };
 
 /** The status of a client that has just been made. */
 export const IDLE: Status = { state: 'idle', transport: null, error: null, attempt: 0, nextAttemptAt: null };
@@ -60,11 +63,6 @@ export function statusOf(state: State, last: Status, transports: readonly string
   };
   // The time of day is read anew each time and may differ by rounding alone.
   const isSameTime = Math.abs((next.nextAttemptAt ?? -1) - (last.nextAttemptAt ?? -1)) <= 50;
-  const isSame =
-    next.state === last.state &&
-    next.transport === last.transport &&
-    next.error === last.error &&
-    next.attempt === last.attempt &&
-    isSameTime;
-  return isSame ? last : next;
+  const isSame = (['state', 'transport', 'error', 'attempt'] as const).every((name) => next[name] === last[name]);
+  return isSame && isSameTime ? last : next;
 }

@@ -25,7 +25,7 @@ export function translate({ id, event, data, size = 0 }: Incoming): Happening | 
     case '$ping':
       return { type: 'ping', ...at };
     case '$expiring':
-      return { type: 'expiring' };
+      return { type: 'expiring', left: Date.parse(control.data.at) - Date.now() || 0 };
     case '$end':
       return { type: 'end', end: control.data, ...at };
     default:

@@ -1,28 +1,48 @@
 // Where the server is.
 
-declare const process: { readonly env: Record<string, string | undefined> };
-
-/** What a bundler gives for a name, if it gives anything. */
-function given(read: () => string | undefined): string | undefined {
-  try {
-    return read() || undefined;
-  } catch {
-    return undefined;
-  }
+/** The variables that a bundler may give. */
+interface Given {
+  readonly REACT_APP_WEBSOCKET_URL?: string;
+  readonly PUBLIC_SERVER_URL?: string;
+  readonly PUBLIC_SERVER_API_PATH?: string;
 }
 
-type BundlerMeta = { readonly env?: Record<string, string | undefined> };
+declare const process: { readonly env: Given };
+type Meta = ImportMeta & { readonly env: Given };
 
-/** The addresses of the bundler's environment, in their order. Written out, because bundlers replace the literal text. */
+/** The first that the bundler gives. */
+function given(...reads: readonly (() => string | undefined)[]): string | undefined {
+  for (const read of reads) {
+    try {
+      const text = read();
+      if (text) return text;
+    } catch {
+      // There is no such thing here.
+    }
+  }
+  return undefined;
+}
+
+/**
+ * The address in the bundler's environment. Each name is written out, with its dots, because bundlers put the values in
+ * the place of this very text.
+ */
 function fromBundler(): string | undefined {
-  const socket = given(() => process.env['REACT_APP_WEBSOCKET_URL'] as string | undefined);
+  const socket = given(
+    () => process.env.REACT_APP_WEBSOCKET_URL,
+    () => (import.meta as Meta).env.REACT_APP_WEBSOCKET_URL,
+  );
   if (socket !== undefined) return socket.replace(/\/ws\/?$/, '');
-  const meta = (import.meta as unknown as BundlerMeta).env;
-  const server = given(() => process.env['PUBLIC_SERVER_URL']) ?? meta?.['PUBLIC_SERVER_URL'];
-  if (server === undefined) return undefined;
-  const path = given(() => process.env['PUBLIC_SERVER_API_PATH']) ?? meta?.['PUBLIC_SERVER_API_PATH'] ?? '';
+  const server = given(
+    () => process.env.PUBLIC_SERVER_URL,
+    () => (import.meta as Meta).env.PUBLIC_SERVER_URL,
+  );
+  const path = given(
+    () => process.env.PUBLIC_SERVER_API_PATH,
+    () => (import.meta as Meta).env.PUBLIC_SERVER_API_PATH,
+  );
   // The API's path is where the apps' routes are; the server's root is above it.
-  return server + path.replace(/\/api\/?$/, '');
+  return server && server + (path ?? '').replace(/\/api\/?$/, '');
 }
 
 /**

@@ -12,6 +12,7 @@ import type {
 } from '../wire/casts.generated.ts';
 import type { Event } from '../wire/generated.ts';
 import { applyCastEvent, type CastNews, isTerminal, newsOf, stateNews } from './news.ts';
+import { readCast } from './read.ts';
 
 /** What stands beside what is told. */
 export interface CastInfo {
@@ -66,7 +67,10 @@ function tell({ type, data }: CastNews, info: CastInfo, listeners: CastListeners
   else listeners.onArtifact?.(data, info);
 }
 
-/** Follows a cast until it has ended. Where it has ended already its final state is told, and that is all. */
+/**
+ * Follows a cast until it has ended. Where it has ended already its final state is told, and that is all. Casts that are
+ * followed from one task on are read by one request, up to 200, and so they are after a gap.
+ */
 export function followCast(client: Client, castId: string, listeners: CastListeners): CastFollowing {
   let cast: Cast | null = null;
   let isOver = false;
@@ -75,19 +79,28 @@ export function followCast(client: Client, castId: string, listeners: CastListen
     settle = resolve;
   });
 
-  const change = (next: Cast, news: readonly CastNews[], isInitial: boolean) => {
-    cast = next;
-    listeners.onCast?.(next);
-    for (const one of news) tell(one, { cast: next, isInitial }, listeners);
-    if (!isTerminal(next.status) || isOver) return;
+  const end = (last: Cast) => {
     isOver = true;
     settle();
     subscription.close();
-    listeners.onEnd?.(next);
+    listeners.onEnd?.(last);
+  };
+
+  const change = (next: Cast, news: readonly CastNews[], isInitial: boolean) => {
+    cast = next;
+    try {
+      listeners.onCast?.(next);
+      // Whatever is called may end it.
+      for (const one of news) if (!isOver) tell(one, { cast: next, isInitial }, listeners);
+    } finally {
+      // It has ended, whatever a listener makes of it.
+      if (isTerminal(next.status) && !isOver) end(next);
+    }
   };
 
   const { onFailure, onGap } = listeners;
-  const subscription = client.snapshot<Cast>(`/api/casts/${encodeURIComponent(castId)}`, `cast:${castId}`, {
+  const read = (signal: AbortSignal) => readCast(client, castId, signal);
+  const subscription = client.snapshot<Cast>(read, `cast:${castId}`, {
     ...(onFailure && { onError: onFailure }),
     ...(onGap && { onGap }),
     onSnapshot: (read) => {

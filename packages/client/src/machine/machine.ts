@@ -4,7 +4,7 @@
 // together. Inputs of a stream that is no longer open never get here: whoever runs the machine drops them.
 
 import { isCursor } from '../cursor.ts';
-import { type Failure, failure } from '../failure.ts';
+import type { Failure } from '../failure.ts';
 import type { Cursor } from '../wire/generated.ts';
 import {
   clearBars,
@@ -137,7 +137,7 @@ function onUnknown(draft: Draft, input: Of<'reset'>, id: Cursor): void {
 }
 
 function kindOf(retry: string): Failure['kind'] {
-  return retry === 'now' ? 'now' : retry === 'auth' ? 'auth' : retry === 'never' ? 'gone' : 'busy';
+  return retry === 'now' || retry === 'auth' ? retry : retry === 'never' ? 'gone' : 'busy';
 }
 
 const handlers: Handlers = {
@@ -170,6 +170,8 @@ const handlers: Handlers = {
     const begun = input.channels.filter((name) => state.channels.get(name)?.since === state.asked);
     const channels = setPhase(draft, begun, 'wanted', 'joined');
     if (!state.doubt) effects.push({ type: 'opened', channels, position: input.id });
+    // What nobody has followed any more since it was asked for.
+    state.dropping = new Map(input.channels.filter((name) => !state.channels.has(name)).map((name) => [name, true]));
     settle(draft);
   },
 
@@ -229,16 +231,17 @@ const handlers: Handlers = {
     }
   },
 
-  expiring: live(({ state, effects }) => {
-    if (state.config.canRenew) effects.push({ type: 'renew' });
+  expiring: live((draft, { left }) => {
+    const { state, input } = draft;
+    // Not at once: one that is good for less than the notice is told of again as soon as it is presented.
+    if (state.config.canRenew) setTimer(draft, 'renew', input.now + Math.min(Math.max(left / 2, 500), 30_000));
   }),
 
   end: (draft, { id, end }) => {
     if (!isIn(draft, 'opening', 'live')) return;
     if (isIn(draft, 'live')) hear(draft, id);
     leave(draft);
-    const why = failure(kindOf(end.retry), end.reason);
-    fail(draft, end.after === undefined ? why : { ...why, after: end.after });
+    fail(draft, { kind: kindOf(end.retry), code: end.reason, after: end.after });
   },
 
   closed: (draft, input) => {
@@ -264,21 +267,24 @@ const handlers: Handlers = {
 
   unchanged: (draft, input) => {
     if (!isIn(draft, 'live')) return;
-    const { kind, after } = input.failure;
+    const { kind } = input.failure;
     if (kind === 'auth') {
       leave(draft);
       return fail(draft, input.failure);
     }
     if (kind !== 'network' && kind !== 'busy') return replace(draft);
     // Whether it was carried out is open; a stream that is opened anew knows. Nothing is asked for until then.
-    setTimer(draft, 'change', draft.input.now + delay(draft, after));
+    setTimer(draft, 'change', draft.input.now + delay(draft, input.failure));
   },
 
   renewed: (draft, input) => {
     if (!isIn(draft, 'live') || input.failure === null) return;
+    const { kind } = input.failure;
+    // It is good, but for a stream of its own.
+    if (kind === 'forbidden') return replace(draft);
     // Another refusal is final: the stream says how it ends.
-    if (input.failure.kind !== 'network' && input.failure.kind !== 'busy') return;
-    setTimer(draft, 'renew', draft.input.now + delay(draft, input.failure.after));
+    if (kind !== 'network' && kind !== 'busy') return;
+    setTimer(draft, 'renew', draft.input.now + delay(draft, input.failure));
   },
 
   probed: (draft, { transport, works }) => {

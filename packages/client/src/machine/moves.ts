@@ -92,9 +92,13 @@ export function open(draft: Draft, { quiet = false, fresh = false } = {}) {
   effects.push({ type: 'open', transport: state.transport, channels, all, since, fresh });
 }
 
-/** The time until the next attempt: drawn under a doubling limit, and at least as long as the server says. */
-export function delay({ state, input }: Draft, after = 0): number {
+/**
+ * The time until the next attempt: drawn under a doubling limit, and at least as long as the server says. What `$end` says
+ * (`status` is of refusals) is spread already, and counts as it is the first time.
+ */
+export function delay({ state, input }: Draft, { after = 0, status }: Partial<Failure>): number {
   const { initial, max } = state.config;
+  if (after > 0 && status === undefined && state.attempt === 0) return after;
   return Math.max(after, input.draw * Math.min(max, initial * 2 ** Math.min(state.attempt, 30)));
 }
 
@@ -103,7 +107,7 @@ export function wait(draft: Draft, why: Failure) {
   const { state, input } = draft;
   const { max, attempts } = state.config;
   if (state.attempt >= attempts) return halt(draft, 'refused', why);
-  const time = state.isOffline ? Math.max(max, why.after ?? 0) : delay(draft, why.after);
+  const time = state.isOffline ? Math.max(max, why.after ?? 0) : delay(draft, why);
   state.attempt += 1;
   state.held = why.after !== undefined;
   state.name = state.isOffline ? 'offline' : 'waiting';
@@ -272,5 +276,5 @@ export function rewind({ state }: Draft, to: Since): void {
   state.cursor = null;
 }
 
-export const silence = failure('network', 'silent', 'the stream gave no sign of life for too long');
-export const timeout = failure('blocked', 'timeout', 'the stream did not begin in time');
+export const silence = failure('network', 'silent', 'no sign of life for too long');
+export const timeout = failure('blocked', 'timeout', 'it did not begin in time');

@@ -23,7 +23,8 @@ export type Happening =
   | { readonly type: 'subscribed'; readonly channels: readonly string[] }
   | { readonly type: 'joined'; readonly id?: Cursor; readonly channels: readonly string[] }
   | { readonly type: 'reset'; readonly id?: Cursor; readonly reset: Reset }
-  | { readonly type: 'expiring' }
+  /** The credential ends in so many milliseconds, as far as this machine's time of day is right. */
+  | { readonly type: 'expiring'; readonly left: number }
   | { readonly type: 'end'; readonly id?: Cursor; readonly end: End }
   /** The stream is over, or was never opened. */
   | { readonly type: 'closed'; readonly failure: Failure }

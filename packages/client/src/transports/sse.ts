@@ -3,7 +3,8 @@
 import { createParser } from 'eventsource-parser';
 import type { Fetched } from '../environment.ts';
 import { asFailure, failure, TidingsError } from '../failure.ts';
-import { failureOf, query } from '../requests.ts';
+import { failureOf } from '../refusal.ts';
+import { query } from '../requests.ts';
 import type { Changed, Cursor, Ready } from '../wire/generated.ts';
 import type { Ask, Connection, Host, Transport } from './transport.ts';
 

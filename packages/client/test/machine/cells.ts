@@ -107,7 +107,7 @@ export const INPUTS: { readonly [name: string]: Happening } = {
   'reset: expired': reset('expired'),
   'reset: unknown': reset('unknown', at(9)),
   'reset: unauthorized': reset('unauthorized'),
-  expiring: { type: 'expiring' },
+  expiring: { type: 'expiring', left: 60_000 },
   'end: now': end('now'),
   'end: later': end('later'),
   'end: auth': end('auth'),

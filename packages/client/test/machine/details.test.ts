@@ -119,6 +119,12 @@ describe('channels', () => {
     expect(machine.take({ type: 'changed', refused: [] })).toEqual([]);
   });
 
+  test('what a stream was asked to begin with and nobody follows any more is taken out', () => {
+    const machine = new Machine();
+    machine.take(want('a', 'b', 'c'), unwant('b', 'c'), want('c'));
+    expect(find(machine.take(ready(5, 'a', 'b', 'c')), 'change')).toEqual({ type: 'change', add: [], remove: ['b'] });
+  });
+
   test('a channel that had only been asked for is asked for again', () => {
     const machine = new Machine();
     machine.take(want('a'), ready(5, 'a'), want('b'), unwant('b'), want('b'));
@@ -313,12 +319,23 @@ describe('credentials', () => {
   test('it is renewed when it ends soon, again where that failed', () => {
     const machine = new Machine({ canRenew: true });
     machine.take(want('a'), ready(5, 'a'));
-    expect(machine.take({ type: 'expiring' })).toEqual([{ type: 'renew' }]);
+    for (const [left, later] of [
+      [20_000, 10_000],
+      [3_600_000, 30_000],
+      [-5, 500],
+    ] as const) {
+      expect(machine.take({ type: 'expiring', left })).toEqual([]);
+      expect(machine.state.timers.renew).toBe(machine.now + later);
+    }
+    expect(machine.ring('renew')).toEqual([{ type: 'renew' }]);
     machine.take({ type: 'renewed', failure: failure('network') });
     expect(machine.ring('renew')).toEqual([{ type: 'renew' }]);
-    machine.take({ type: 'renewed', failure: failure('forbidden') });
+    machine.take({ type: 'renewed', failure: failure('auth') });
     expect(machine.state.timers.renew).toBeUndefined();
     expect(machine.state.name).toBe('live');
+    // One that is good, but not for this stream, opens another.
+    machine.take({ type: 'renewed', failure: failure('forbidden') });
+    expect(machine.state.name).toBe('opening');
   });
 });
 

@@ -66,6 +66,11 @@ export class Session implements Connection {
     }
   }
 
+  /** What it carries. */
+  get channels(): string[] {
+    return [...this.#from.keys()].sort();
+  }
+
   heartbeat(): void {
     this.#say({ event: '$ping', data: {} }, this.#position);
   }
@@ -124,6 +129,8 @@ export class FakeServer {
   lineage = 1;
   addressHolds = 2;
   sessions: Session[] = [];
+  /** How many streams were opened. */
+  opened = 0;
   /** Answers that have not passed yet. */
   answers: ((isLost: boolean) => void)[] = [];
 
@@ -135,9 +142,14 @@ export class FakeServer {
     return idOf(this.head, this.lineage);
   }
 
-  publish(channel: string, also: readonly string[]): Event {
+  publish(
+    channel: string,
+    also: readonly string[],
+    more?: { readonly version: number; readonly type: string; readonly status: string },
+  ): Event {
     const id = idOf(this.head + 1, this.lineage);
-    const event: Event = { id, channel, type: 't', time: '', data: this.head, ...(also.length > 0 && { also }) };
+    const data = more ?? this.head;
+    const event: Event = { id, channel, type: 't', time: '', data, ...(also.length > 0 && { also }), ...more };
     this.log.push(event);
     return event;
   }
@@ -153,6 +165,7 @@ export class FakeServer {
     open: (ask, host) => {
       const session = new Session(this, ask, host);
       this.sessions.push(session);
+      this.opened += 1;
       return session;
     },
   };

@@ -169,6 +169,8 @@ async function walk(seed: number): Promise<void> {
     expect(one.isReady, `seed ${seed}: ready`).toBe(true);
   }
   expect(server.open.length, `seed ${seed}: streams`).toBeLessThanOrEqual(1);
+  const wanted = [...new Set(world.followed.flatMap(({ channels }) => channels))].sort();
+  expect(server.open[0]?.channels ?? [], `seed ${seed}: what the stream carries`).toEqual(wanted);
   world.client.close();
   await settle();
   expect([server.open.length, clock.pending], `seed ${seed}: leaks`).toEqual([0, 0]);
@@ -176,7 +178,7 @@ async function walk(seed: number): Promise<void> {
 
 // What is loaded when it is first needed takes real time.
 beforeAll(async () => {
-  await Promise.all([import('../../src/machine/machine.ts'), import('../../src/requests.ts')]);
+  await Promise.all([import('../../src/driver.ts'), import('../../src/requests.ts')]);
 });
 
 describe('random orders', () => {

@@ -2,6 +2,7 @@
 
 import { Server } from '@tidings/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { followCast } from '../../src/casts/index.ts';
 import { Collector } from '../support/collector.ts';
 import { clientOf, closeClients, IN_NODE } from '../support/matrix.ts';
 import { publishNumbers } from '../support/publish.ts';
@@ -84,6 +85,90 @@ for (const transport of IN_NODE) {
     });
   });
 }
+
+describe('credentials that end', () => {
+  for (const transport of ['websocket', 'sse'] as const) {
+    test(`${transport}: one that is good for less than the notice is renewed now and then, not again and again`, async () => {
+      const seen = new Collector();
+      const channel = `tests:short:${transport}`;
+      let asked = 0;
+      const auth = () => {
+        asked += 1;
+        return tokenFor('ann', 4);
+      };
+      const client = clientOf(transport, { url: server.url, auth, heartbeat: 1000 });
+      await client.subscribe(channel, seen).ready;
+      const ids: string[] = [];
+      for (let second = 0; second < 6; second += 1) {
+        ids.push(...(await publishNumbers(server, key, channel, 1)));
+        await new Promise((resolve) => setTimeout(resolve, 1000));
+      }
+      await seen.count(6);
+      expect(seen.ids).toEqual(ids);
+      console.log(`${transport}: asked ${asked} times for credentials of 4 seconds, in 6 seconds`);
+      expect(asked).toBeGreaterThan(2);
+      expect(asked).toBeLessThan(12);
+      expect(seen.gaps).toEqual([]);
+    });
+  }
+
+  for (const transport of IN_NODE) {
+    test(`${transport}: an auth that has nothing but what has ended is asked twice, and no more`, async () => {
+      const seen = new Collector();
+      const asked: boolean[] = [];
+      const auth = ({ fresh }: { fresh: boolean }) => {
+        asked.push(fresh);
+        return tokenFor('ann', -60);
+      };
+      const client = clientOf(transport, { url: server.url, auth });
+      client.subscribe('tests:ended', seen);
+      await seen.until(() => client.status.state === 'refused');
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      expect(asked).toEqual([false, true]);
+      expect(client.status).toMatchObject({
+        state: 'refused',
+        error: { code: 'unauthenticated' },
+        nextAttemptAt: null,
+      });
+    });
+  }
+
+  test('a record is read with a fresh one where the one at hand has ended meanwhile', async () => {
+    const said = await fetch(`${server.url}/api/casts/ends/events`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}` },
+      body: JSON.stringify({ type: 'STARTED', data: { startedAt: new Date() }, userId: 'tests|ann' }),
+    });
+    expect(said.status).toBe(200);
+    const asked: boolean[] = [];
+    const auth = ({ fresh }: { fresh: boolean }) => {
+      asked.push(fresh);
+      return tokenFor('ann', fresh ? 3600 : -60);
+    };
+    const client = clientOf('sse', { url: server.url, auth });
+    const failures: Error[] = [];
+    const following = followCast(client, 'ends', { onFailure: (error) => failures.push(error) });
+    const answers = await Promise.all(Array.from({ length: 20 }, () => client.fetch('/api/casts/ends')));
+    await following.ready;
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
+    expect((await client.ticket(['tests:a'])).ticket).not.toBe('');
+    expect([following.cast?.status, failures, asked]).toEqual(['running', [], [false, true]]);
+  });
+
+  test('a record that no credential is good for is refused once', async () => {
+    let asked = 0;
+    const auth = () => {
+      asked += 1;
+      return tokenFor('ann', -60);
+    };
+    const client = clientOf('sse', { url: server.url, auth });
+    const failures: Error[] = [];
+    const following = followCast(client, 'ends', { onFailure: (error) => failures.push(error) });
+    await expect(following.ready).rejects.toMatchObject({ status: 401 });
+    expect([failures.length, asked]).toEqual([1, 2]);
+    await expect(client.ticket(['tests:a'])).rejects.toMatchObject({ status: 401 });
+  });
+});
 
 describe('refusals for now', () => {
   for (const transport of ['websocket', 'sse'] as const) {

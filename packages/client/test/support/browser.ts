@@ -40,6 +40,11 @@ window.tidings = {
     return subscription.ready.then(() => 'ready', (error) => error.code);
   },
   start(name, what) { this.subscribe(name, what); },
+  follow(name, ids) {
+    const { client, told } = rigs.get(name);
+    const followings = ids.map((id) => followCast(client, id, { onFailure: (error) => told.errors.push(String(error)) }));
+    return Promise.all(followings.map(({ ready }) => ready)).then(() => followings.map(({ cast }) => cast.status));
+  },
   told(name) {
     const { client, told } = rigs.get(name);
     const { state, transport, error } = client.status;

@@ -49,6 +49,10 @@ export class FaultProxy {
   standing: ((request: IncomingMessage) => Fault | undefined) | undefined;
   /** What the opening of a stream waits for. */
   gate: Promise<void> | undefined;
+  /** Called with each request, once its body has passed: `GET /v1/events?…`, `upgrade /v1/ws?…`. */
+  onAsked: (what: string, body: string) => void = () => {};
+  /** How many events have been passed on; of those that a fault struck, at most. */
+  passed = 0;
   /** Called with each fault that strikes. */
   onStrike: (fault: Fault) => void = () => {};
 
@@ -168,6 +172,11 @@ export class FaultProxy {
         if (!response.complete) asked.socket.destroy();
       });
     });
+    let body = '';
+    asked.on('data', (bytes: Buffer) => {
+      body += bytes;
+    });
+    asked.on('end', () => this.onAsked(`${asked.method} ${url}`, body));
     asked.pipe(upstream);
   }
 
@@ -185,6 +194,7 @@ export class FaultProxy {
 
   async #upgrade(asked: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const exchange = this.#enter(socket, true, `upgrade ${asked.url}`);
+    this.onAsked(exchange.what, '');
     socket.on('error', () => {});
     // Sockets of an HTTP server stay half open.
     socket.on('end', () => socket.destroy());
@@ -234,7 +244,11 @@ export class FaultProxy {
     isStream: boolean,
   ): void {
     let turn = Promise.resolve();
+    let tail = '';
     from.on('data', (bytes: Buffer) => {
+      const text = tail + bytes.toString('latin1');
+      this.passed += text.split(this.#mark.toString('latin1')).length - 1;
+      tail = text.slice(1 - this.#mark.length);
       const fault =
         isStream && exchange.mode !== 'hang' && bytes.includes(this.#mark) ? this.#take(LIVE_FAULTS) : undefined;
       if (fault !== undefined) this.#strike(fault);

@@ -8,7 +8,7 @@ import { Collector } from '../support/collector.ts';
 
 // What is loaded when it is first needed takes real time.
 beforeAll(async () => {
-  await Promise.all([import('../../src/machine/machine.ts'), import('../../src/requests.ts')]);
+  await Promise.all([import('../../src/driver.ts'), import('../../src/requests.ts')]);
 });
 
 class World {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { environment, type Fetched, type FetchOptions } from '../../src/environment.ts';
-import { failureOf, query, Requests } from '../../src/requests.ts';
+import { failureOf } from '../../src/refusal.ts';
+import { query, Requests } from '../../src/requests.ts';
 import { Clock, settle } from '../support/clock.ts';
 
 function answer(status: number, body: unknown, headers: Record<string, string> = {}): Fetched {
@@ -55,6 +56,50 @@ test('a request that is not answered in time is given up, and its timer with it'
   await clock.pass(500);
   expect(await failed).toBe('network');
   expect(clock.pending).toBe(0);
+});
+
+test('what an application asks for is given up where the body does not come in time', async () => {
+  const clock = new Clock();
+  let signal: AbortSignal | undefined;
+  const half = async (_: string, options: FetchOptions) => {
+    signal = options.signal;
+    return new Response(new ReadableStream({ start: (body) => body.enqueue(new TextEncoder().encode('{"a":')) }));
+  };
+  const parts = environment({ after: clock.after, now: () => clock.now, fetch: half });
+  const requests = new Requests('http://server.test', { openTimeout: 500 }, parts);
+  const answer = await requests.fetch('/api/casts/a');
+  expect([answer.status, clock.pending]).toEqual([200, 0]);
+  const read = answer.json().then(
+    () => null,
+    (error) => error.code,
+  );
+  await clock.pass(500);
+  expect(await read).toBe('timeout');
+  expect([signal?.aborted, clock.pending]).toEqual([true, 0]);
+});
+
+test('of several requests that are refused at once the first asks for a fresh credential, and all are sent again', async () => {
+  const sent: (string | undefined)[] = [];
+  const asked: boolean[] = [];
+  const parts = environment({
+    fetch: async (_, { headers }) => {
+      sent.push(headers?.['authorization']);
+      return answer(headers?.['authorization'] === 'Bearer new' ? 200 : 401, {});
+    },
+  });
+  const auth = ({ fresh }: { fresh: boolean }) => {
+    asked.push(fresh);
+    return fresh ? 'new' : 'old';
+  };
+  const requests = new Requests('http://server.test', { auth }, parts);
+  const answers = await Promise.all([1, 2, 3].map(() => requests.fetch('/x')));
+  expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+  expect(asked).toEqual([false, true]);
+  expect(sent).toHaveLength(6);
+  // A text is what it is.
+  const fixed = new Requests('http://server.test', { auth: 'old' }, parts);
+  expect((await fixed.fetch('/x')).status).toBe(401);
+  expect(sent).toHaveLength(7);
 });
 
 test('a credential is asked for once, again when it is to be fresh, and again when it could not be had', async () => {

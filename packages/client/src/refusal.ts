@@ -1,0 +1,30 @@
+// What a response that is no success says, as a failure.
+
+import type { Fetched } from './environment.ts';
+import type { Failure, FailureKind } from './failure.ts';
+
+function kindOf(status: number): FailureKind {
+  if (status === 401) return 'auth';
+  if (status === 414 || status === 431) return 'long';
+  if ([408, 425, 429, 503].includes(status)) return 'busy';
+  if ([404, 405, 406, 415, 426].includes(status)) return 'blocked';
+  return status >= 500 ? 'network' : status === 204 ? 'gone' : status >= 400 ? 'forbidden' : 'blocked';
+}
+
+/** What a response that is no success says. */
+export async function failureOf(response: Fetched): Promise<Failure> {
+  const { status } = response;
+  const problem = ((await response.json().catch(() => null)) ?? {}) as Partial<Failure>;
+  const { code = `status_${status}`, detail, at, current } = problem;
+  // Seconds (RFC 9110, 10.2.3); a date counts as none.
+  const after = /^\d+$/.exec(response.headers.get('retry-after') ?? '')?.[0];
+  return {
+    kind: kindOf(status),
+    code,
+    status,
+    ...(detail !== undefined && { detail }),
+    ...(at !== undefined && { at }),
+    ...(current !== undefined && { current }),
+    ...(after !== undefined && { after: Number(after) * 1000 }),
+  };
+}

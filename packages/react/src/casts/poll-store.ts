@@ -1,0 +1,122 @@
+// A cast that is read again and again, for where nothing can be streamed.
+
+import { type Fetched, TidingsError } from '@tidings/client';
+import { type Cast, isTerminal } from '@tidings/client/casts';
+import { call } from '../frame.ts';
+import type { Hub } from '../hub.ts';
+import { Store } from '../store.ts';
+
+/** What {@link useCastPolling} answers. */
+export interface CastPollingResult {
+  /** The record as it was last read. */
+  readonly cast: Cast | null;
+  /** Whether it will be read again. */
+  readonly isPolling: boolean;
+  /** Why it could not be read the last time. */
+  readonly error: Error | null;
+}
+
+export interface PollHandlers {
+  readonly onUpdate?: ((cast: Cast) => void) | undefined;
+}
+
+export const NOT_POLLED: CastPollingResult = { cast: null, isPolling: false, error: null };
+
+/** How long an answer may take. */
+const TIME_LIMIT = 20_000;
+/** The longest wait after failures, unless the interval is longer. */
+const LONGEST = 60_000;
+/** Refusals that the next time would meet as well. */
+const FINAL: readonly number[] = [400, 401, 403, 404, 410];
+
+/** The server's `Retry-After`, in seconds or as a date, as milliseconds from now. */
+function waitOf({ headers }: Fetched): number {
+  const after = headers.get('retry-after') ?? '';
+  const wait = /^\d+$/.test(after) ? Number(after) * 1000 : Date.parse(after) - Date.now();
+  return wait > 0 ? wait : 0;
+}
+
+export class PollStore extends Store<CastPollingResult, PollHandlers> {
+  readonly #path: string;
+  readonly #interval: number;
+  #control: AbortController | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #failures = 0;
+
+  constructor(hub: Hub, key: string, castId: string, interval: number) {
+    super(hub, key, { ...NOT_POLLED, isPolling: true });
+    this.#path = `/api/casts/${encodeURIComponent(castId)}`;
+    this.#interval = interval;
+  }
+
+  protected open(): void {
+    void this.#poll();
+  }
+
+  protected close(): void {
+    clearTimeout(this.#timer);
+    this.#control?.abort();
+    this.#control = undefined;
+  }
+
+  protected override greet({ onUpdate }: PollHandlers): void {
+    const { cast } = this.state;
+    if (cast !== null) call(onUpdate, cast);
+  }
+
+  async #poll(): Promise<void> {
+    const control = new AbortController();
+    this.#control = control;
+    const limit = setTimeout(() => control.abort(), TIME_LIMIT);
+    // What is answered after the end is of no use to anybody.
+    const put = (task: () => void) => this.hub.frames.put(() => this.#control === control && task());
+    try {
+      const response = await this.hub.client.fetch(this.#path, { signal: control.signal });
+      if (response.ok) {
+        const cast = (await response.json()) as Cast;
+        put(() => this.#read(cast));
+      } else {
+        const { status } = response;
+        const { code = `status_${status}`, detail = code } = (await response.json().catch(() => ({}))) as {
+          code?: string;
+          detail?: string;
+        };
+        const isFinal = FINAL.includes(status);
+        const error = new TidingsError({ kind: isFinal ? 'forbidden' : 'busy', code, detail, status });
+        put(() => this.#failed(error, isFinal, waitOf(response)));
+      }
+    } catch (error) {
+      put(() => this.#failed(error as Error, false, 0));
+    } finally {
+      clearTimeout(limit);
+    }
+  }
+
+  #read(cast: Cast): void {
+    this.#failures = 0;
+    const known = this.state.cast;
+    // An answer that was overtaken by a later one says nothing new.
+    const isNews = known === null || cast.version > known.version;
+    const isPolling = !isTerminal((isNews ? cast : known).status);
+    this.set({ ...this.state, cast: isNews ? cast : known, isPolling, error: null });
+    if (isNews) this.each(({ onUpdate }) => call(onUpdate, cast));
+    if (isPolling) this.#again(this.#interval);
+  }
+
+  #failed(error: Error, isFinal: boolean, wait: number): void {
+    this.#failures += 1;
+    this.set({ ...this.state, error, isPolling: !isFinal });
+    const slower = Math.min(this.#interval * 2 ** Math.min(this.#failures - 1, 10), LONGEST);
+    if (!isFinal) this.#again(Math.max(wait, slower, this.#interval));
+  }
+
+  #again(wait: number): void {
+    this.#timer = setTimeout(() => void this.#poll(), Math.min(wait, 2 ** 31 - 1));
+  }
+
+  override retry(): void {
+    if (this.state.isPolling || this.state.error === null) return;
+    this.set({ ...this.state, isPolling: true });
+    void this.#poll();
+  }
+}
