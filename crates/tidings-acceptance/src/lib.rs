@@ -1,7 +1,7 @@
 //! Tests from outside: what a client and an operator see of the real binary, over real sockets and real signals.
 //!
 //! Owns: starting, killing and restarting a server ([`server`]), clients of every transport that notice everything
-//! ([`http`], [`publish`], [`sse`], [`frames`], [`ws`], [`poll`], [`subscription`], [`follower`], [`proxy`]), users and
+//! ([`http`], [`publish`], [`sse`], [`frames`], [`ws`], [`poll`], [`subscription`], [`follower`], [`proxy`], [`fault_proxy`]), users and
 //! casts ([`users`], [`casts`]), and the judgement over what was sent and what came ([`journal`], [`checker`]); what the server and the system say of it ([`figures`]); tokens that are good
 //! and tokens that are not ([`forged`], [`token_key`], [`issuer`]); requests that no client library would send ([`call`], [`routes`]). Leaves out: the tests, which are in `tests/`, a promise each.
 //!
@@ -19,6 +19,7 @@ pub mod binary;
 pub mod call;
 pub mod casts;
 pub mod checker;
+pub mod fault_proxy;
 pub mod figures;
 pub mod follower;
 pub mod forged;
@@ -43,6 +44,7 @@ pub mod ws;
 
 pub use call::{Call, Reply};
 pub use checker::{Records, Verdict};
+pub use fault_proxy::{Fault, FaultProxy, Strikes};
 pub use figures::Figures;
 pub use follower::Follower;
 pub use frames::{Frame, Frames};

@@ -12,6 +12,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tidings_protocol::Cursor;
 use tokio::time::timeout;
 
 use crate::connector::Connector;
@@ -122,6 +123,43 @@ impl Http {
         Err(self.broken(&"the answer is no stream of events: is something else in between?"))
     }
 
+    /// Reads a record: its JSON, and the position at which it was read, where the answer says so.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub(crate) async fn record(
+        &self,
+        path: &str,
+        shown: &Shown,
+        limit: Duration,
+    ) -> Result<(Bytes, Option<Cursor>), Trouble> {
+        let request = self.request(Method::GET, path, shown).header(header::ACCEPT, "application/json");
+        let reading = async {
+            let response = self.send(request.body(Full::default())).await?;
+            let (head, body) = response.into_parts();
+            let cursor = head.headers.get("tidings-cursor");
+            let cursor = cursor.and_then(|cursor| Cursor::from_bytes(cursor.as_bytes()).ok());
+            Ok((self.read(body).await?, cursor))
+        };
+        self.in_time(limit, reading).await
+    }
+
+    /// The whole body.
+    async fn read(&self, body: Incoming) -> Result<Bytes, Trouble> {
+        let read = Limited::new(body, ANSWER_BYTES).collect().await;
+        Ok(read.map_err(|error| self.broken(&error))?.to_bytes())
+    }
+
+    async fn in_time<T>(
+        &self,
+        limit: Duration,
+        exchange: impl Future<Output = Result<T, Trouble>>,
+    ) -> Result<T, Trouble> {
+        timeout(limit, exchange)
+            .await
+            .unwrap_or_else(|_| Err(self.broken(&format_args!("it took longer than {limit:?}"))))
+    }
+
     fn request(&self, method: Method, path: &str, shown: &Shown) -> http::request::Builder {
         let request = Request::builder()
             .method(method)
@@ -145,8 +183,7 @@ impl Http {
         }
         let (head, body) = response.into_parts();
         // A refusal whose reason is cut off may be another one than its status alone says: it is no answer.
-        let read = Limited::new(body, ANSWER_BYTES).collect().await;
-        let body = read.map_err(|error| self.broken(&error))?.to_bytes();
+        let body = self.read(body).await?;
         Err(Trouble::Refused(Refusal::read(head.status, &head.headers, &body)))
     }
 
@@ -176,12 +213,9 @@ impl Exchange for Http {
                 .body(Full::from(call.body.clone()));
             let exchange = async {
                 let response = self.send(request).await?;
-                let read = Limited::new(response.into_body(), ANSWER_BYTES).collect().await;
-                Ok(read.map_err(|error| self.broken(&error))?.to_bytes())
+                self.read(response.into_body()).await
             };
-            timeout(limit, exchange)
-                .await
-                .unwrap_or_else(|_| Err(self.broken(&format_args!("it took longer than {limit:?}"))))
+            self.in_time(limit, exchange).await
         })
     }
 }

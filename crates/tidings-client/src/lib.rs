@@ -2,8 +2,8 @@
 //! exactly where it was.
 //!
 //! Owns: requests to one server over kept connections, when they are tried again, the queue of events that nobody
-//! waits for, the helpers for casts, and following a stream over lost connections. Leaves out: what the words on the
-//! wire mean (`tidings-protocol`), and what an application makes of events.
+//! waits for, the helpers for casts, following a stream over lost connections, and changing its channels as it runs.
+//! Leaves out: what the words on the wire mean (`tidings-protocol`), and what an application makes of events.
 //!
 //! ```no_run
 //! use tidings_client::{Draft, Publisher, Subscriber, publisher, subscriber};
@@ -43,4 +43,4 @@ pub use exchange::Trouble;
 pub use publisher::{Draft, PublishError, Publisher, Receipt};
 pub use refusal::Refusal;
 pub use server::InvalidOptions;
-pub use subscriber::{Event, Gap, Stopped, Subscriber, Update};
+pub use subscriber::{Channels, Event, Gap, Stopped, Subscriber, Update};

@@ -1,18 +1,22 @@
 //! Following channels: over lost connections and restarts, without losing or repeating anything.
 //!
 //! Owns: one stream of server-sent events at a time (`query`, `connection`), what it says (`input`), what to do about it
-//! (`machine`), doing it (`driver`), and the queue to whoever listens. Leaves out: changing the channels of an open
-//! stream; another subscriber takes other channels.
+//! (`machine`), which channels it has and what was given of them (`roster`, `change`), doing it (`driver`), the queue to
+//! whoever listens, and reading a record before its events (`snapshot`). Leaves out: what an application holds.
 //!
-//! Invariants: every event after the position is given once and in order, or a [`Gap`] says which are not; the queue is
-//! bounded: a listener that does not keep up slows the stream down, and loses nothing.
+//! Invariants: every event after the position is given once and in order, or a [`Gap`] says which are not; what a channel
+//! missed that is added later is given in order, between others' events; the queue is bounded: a listener that does not
+//! keep up slows the stream down, and loses nothing.
 
+mod change;
 mod connection;
 mod driver;
 mod event;
 mod input;
 mod machine;
 mod query;
+mod roster;
+mod snapshot;
 mod stopped;
 
 use std::path::PathBuf;
@@ -27,10 +31,13 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+pub use self::change::{Channels, NotChanged};
 use self::driver::{Driver, Handed, Work};
 pub use self::event::{Event, Gap, Update};
 use self::machine::{Machine, Rules};
 use self::query::Query;
+use self::roster::Roster;
+pub use self::snapshot::NoSnapshot;
 pub use self::stopped::{State, Status, Stopped};
 use crate::backoff::Backoff;
 use crate::credential::Credential;
@@ -47,8 +54,8 @@ pub struct Options {
     pub credential: Credential,
     /// A PEM file with the certificates to believe over TLS. Default: those of the system.
     pub ca: Option<PathBuf>,
-    /// Channels and patterns (`cast:7`, `cast:*`, `*`); one at least, and together no more than fits in a request target
-    /// of 8 KiB.
+    /// Channels and patterns (`cast:7`, `cast:*`, `*`) to begin with; one at least, and with those that are added later no
+    /// more at a time than fits in a request target of 8 KiB.
     pub channels: Vec<String>,
     /// Only events of these types. Default: all.
     pub types: Vec<String>,
@@ -64,7 +71,7 @@ pub struct Options {
     pub backoff: Backoff,
     /// Failures in a row after which it stops. Default: `None`, it never does.
     pub attempts: Option<u32>,
-    /// A stream must be open, and a fresh credential there, in so long. Default: 20 s.
+    /// A stream must be open, a fresh credential there, and a change of the channels answered, in so long. Default: 20 s.
     pub open_timeout: Duration,
     /// A stream that says nothing for so long is lost. Default: 75 s, two and a half of the server's default heartbeats.
     pub silence: Duration,
@@ -101,6 +108,7 @@ impl Options {
 #[derive(Debug)]
 pub struct Subscriber {
     updates: mpsc::Receiver<Handed>,
+    channels: Channels,
     status: watch::Receiver<Status>,
     cursor: Option<Cursor>,
 }
@@ -122,18 +130,22 @@ impl Subscriber {
             can_renew: renewal.is_some(),
         };
         let runtime = Handle::try_current().map_err(|_| InvalidOptions::NoRuntime)?;
-        let (machine, effects) = Machine::start(rules, options.since, renewal.is_some(), Duration::ZERO);
+        let roster = Roster::new(&options.channels, query.room());
+        let (machine, effects) =
+            Machine::start(rules, options.since, roster, renewal.is_some(), Duration::ZERO);
         let (out, updates) = mpsc::channel(options.queue.max(1));
         let (status, watched) = watch::channel(machine.status());
         let started = Instant::now();
-        let work = Work::default();
-        let driver = Driver { http, query, shown, renewal, out, status, machine, started, work };
+        let (channels, changes) = Channels::new();
+        let (work, patience) = (Work::default(), options.open_timeout);
+        let driver =
+            Driver { http, query, shown, renewal, changes, out, status, machine, started, patience, work };
         runtime.spawn(driver.run(effects));
         let cursor = match options.since {
             Since::Cursor(cursor) => Some(cursor),
             Since::Start | Since::Now => None,
         };
-        Ok(Self { updates, status: watched, cursor })
+        Ok(Self { updates, channels, status: watched, cursor })
     }
 
     /// What comes next; `None` once what was followed has ended, or an error was given. May be dropped and called again.
@@ -151,6 +163,28 @@ impl Subscriber {
         self.cursor
     }
 
+    /// What changes the channels that are followed, to be held wherever it is needed.
+    #[must_use]
+    pub fn channels(&self) -> Channels {
+        self.channels.clone()
+    }
+
+    /// Follows a further channel or pattern; see [`Channels::add`].
+    ///
+    /// # Errors
+    /// [`NotChanged`].
+    pub fn subscribe(&self, channel: impl Into<String>, since: Since) -> Result<(), NotChanged> {
+        self.channels.add(channel, since)
+    }
+
+    /// Follows a channel or pattern no more; see [`Channels::remove`].
+    ///
+    /// # Errors
+    /// [`NotChanged`].
+    pub fn unsubscribe(&self, channel: impl Into<String>) -> Result<(), NotChanged> {
+        self.channels.remove(channel)
+    }
+
     /// How it stands, now and whenever that changes.
     #[must_use]
     pub fn status(&self) -> watch::Receiver<Status> {
@@ -161,7 +195,7 @@ impl Subscriber {
         loop {
             match ready!(self.updates.poll_recv(cx)) {
                 Some(Handed::Update(update, cursor)) => {
-                    self.cursor = Some(cursor);
+                    self.cursor = cursor.or(self.cursor);
                     return Poll::Ready(Some(Ok(update)));
                 }
                 Some(Handed::Moved(cursor)) => self.cursor = Some(cursor),

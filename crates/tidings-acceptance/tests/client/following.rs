@@ -43,7 +43,7 @@ fn follow(options: Options, mut goal: watch::Receiver<Option<Cursor>>) -> JoinHa
                     match update.expect("a stream that does not end").expect("a stream that is not refused") {
                         Update::Event(event) => seen.events.push((event.id, number(&event))),
                         Update::Gap(gap) => seen.gaps.push(gap.reason),
-                        Update::Lagged { key, .. } => panic!("nothing has a key: {key}"),
+                        other => panic!("nothing has a key, and no channel is added: {other:?}"),
                     }
                     seen.cursor = subscriber.cursor();
                 }
@@ -204,6 +204,30 @@ async fn channels_that_are_lost_do_not_take_the_others_with_them() {
     server.run().await;
     publisher.publish_all([draft("lose:a", 3), draft("keep:a", 4)]).await.unwrap();
     assert_eq!(number(&event(&mut subscriber).await), 4);
+}
+
+#[tokio::test]
+async fn channels_that_are_lost_while_there_is_no_stream_do_not_take_the_others_with_them() {
+    let mut server = Server::start(ServerOptions::new()).await;
+    let target = server.master().await;
+    let grants = ["--grant", "subscribe:keep:*", "--grant", "subscribe:lose:*"];
+    let made = server.json(&[&["key", "create", "--name", "narrow"][..], &grants].concat()).await;
+    let narrow = Target::new(server.address(), made["key"].as_str().unwrap());
+    let mut subscriber = Subscriber::open(following(&narrow, &["keep:a", "lose:a"])).unwrap();
+    let mut status = subscriber.status();
+    status.wait_for(|status| status.state == State::Connected).await.unwrap();
+    server.kill().await;
+    server.json(&["key", "ungrant", made["id"].as_str().unwrap(), "subscribe:lose:*"]).await;
+    server.run().await;
+    match update(&mut subscriber).await {
+        Update::Refused { channel, code } => {
+            assert_eq!((channel.as_str(), code.as_str()), ("lose:a", "forbidden_channel"));
+        }
+        other => panic!("a refusal was expected: {other:?}"),
+    }
+    let publisher = Publisher::new(publishing(&target)).unwrap();
+    publisher.publish_all([draft("lose:a", 1), draft("keep:a", 2)]).await.unwrap();
+    assert_eq!(number(&event(&mut subscriber).await), 2);
 }
 
 #[tokio::test]

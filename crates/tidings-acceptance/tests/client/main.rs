@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod changing;
 mod credentials;
 mod cutting;
 mod example;
 mod following;
 mod publishing;
+mod snapshot;
 mod tls;
 
 use std::time::Duration;

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tidings_protocol::Cursor;
-use tidings_protocol::control::ResetReason;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
+use super::change::{Answer, Change, Wanted};
 use super::connection::Connection;
 use super::event::Update;
 use super::input::Input;
@@ -25,7 +25,7 @@ const PRESENTING: Duration = Duration::from_secs(10);
 /// What goes to whoever listens.
 #[derive(Debug)]
 pub(super) enum Handed {
-    Update(Update, Cursor),
+    Update(Update, Option<Cursor>),
     Moved(Cursor),
     Stopped(Option<Stopped>),
 }
@@ -36,10 +36,13 @@ pub(super) struct Driver {
     pub(super) query: Query,
     pub(super) shown: Shown,
     pub(super) renewal: Option<Renewal>,
+    pub(super) changes: mpsc::Receiver<Change>,
     pub(super) out: mpsc::Sender<Handed>,
     pub(super) status: watch::Sender<Status>,
     pub(super) machine: Machine,
     pub(super) started: Instant,
+    /// A change of the channels takes at most so long.
+    pub(super) patience: Duration,
     pub(super) work: Work,
 }
 
@@ -49,6 +52,7 @@ pub(super) struct Work {
     connection: Option<Connection>,
     renewing: Option<BoxFuture<'static, Result<Shown, String>>>,
     presenting: Option<BoxFuture<'static, Result<(), Trouble>>>,
+    changing: Option<BoxFuture<'static, Result<Answer, Trouble>>>,
     /// A credential that has come and is to be shown from now on.
     fresh: Option<Shown>,
 }
@@ -64,6 +68,7 @@ impl Driver {
             let input = tokio::select! {
                 () = self.out.closed() => return,
                 input = self.work.next() => input,
+                Some(change) = self.changes.recv() => Input::Change(change),
                 () = at(deadline) => Input::Tick,
             };
             if let Some(fresh) = self.work.fresh.take() {
@@ -101,6 +106,7 @@ impl Driver {
                 Effect::Close => {
                     self.work.connection = None;
                     self.work.presenting = None;
+                    self.work.changing = None;
                     continue;
                 }
                 Effect::Renew => {
@@ -111,14 +117,11 @@ impl Driver {
                     self.present(&session);
                     continue;
                 }
-                Effect::Deliver(update, position) => {
-                    if let Update::Gap(gap) = &update
-                        && gap.reason == ResetReason::Unauthorized.name()
-                    {
-                        self.query.lose(&gap.channels);
-                    }
-                    Handed::Update(update, position)
+                Effect::Change(session, wanted) => {
+                    self.change(&session, &wanted);
+                    continue;
                 }
+                Effect::Deliver(update, position) => Handed::Update(update, position),
                 Effect::Moved(position) => Handed::Moved(position),
                 Effect::Finish(stopped) => {
                     let _ = self.out.send(Handed::Stopped(stopped)).await;
@@ -136,7 +139,7 @@ impl Driver {
     }
 
     fn open(&mut self) {
-        let path = self.query.path(self.machine.since());
+        let path = self.query.path(self.machine.channels(), self.machine.since());
         self.work.connection = Some(Connection::open(self.http.clone(), path, self.shown.clone()));
     }
 
@@ -151,6 +154,18 @@ impl Driver {
         let call = Call { path, body: bytes::Bytes::new(), shown: self.shown.clone() };
         let http: Arc<dyn Exchange> = Arc::new(self.http.clone());
         self.work.presenting = Some(Box::pin(async move { http.post(&call, PRESENTING).await.map(|_| ()) }));
+    }
+
+    fn change(&mut self, session: &str, wanted: &Wanted) {
+        let path = format!("/v1/sessions/{session}/subscriptions");
+        let call = Call { path, body: wanted.body().into(), shown: self.shown.clone() };
+        let (http, patience) = (self.http.clone(), self.patience);
+        self.work.changing = Some(Box::pin(async move {
+            let answer = http.post(&call, patience).await?;
+            serde_json::from_slice(&answer).map_err(|error| {
+                Trouble::Broken(format!("the answer to a change is not understood: {error}"))
+            })
+        }));
     }
 }
 
@@ -186,6 +201,10 @@ impl Work {
                     Ok(()) => Input::Presented,
                     Err(trouble) => Input::NotPresented(trouble),
                 }
+            }
+            changed = wait(&mut self.changing) => {
+                self.changing = None;
+                changed.map_or_else(Input::NotChanged, Input::Changed)
             }
         }
     }

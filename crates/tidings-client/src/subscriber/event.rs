@@ -19,6 +19,21 @@ pub enum Update {
         /// How many.
         skipped: u64,
     },
+    /// Channels that were added while the stream was open are part of it: what they missed was given, and from here on
+    /// the position stands for them too.
+    Joined {
+        /// The channels and patterns.
+        channels: Vec<String>,
+    },
+    /// A channel may not be followed, and is not: one that was to be added, or one of several of a stream that was to be
+    /// opened. Where it is the only one, the subscriber stops.
+    Refused {
+        /// The channel or pattern.
+        channel: String,
+        /// The problem's stable code, e.g. `forbidden_channel`; `too_many_channels` also where the channels together do
+        /// not fit in one request.
+        code: String,
+    },
 }
 
 /// An event of the log.

@@ -7,7 +7,8 @@ use serde::de::DeserializeOwned;
 use tidings_protocol::Cursor;
 use tidings_protocol::sse::{Event as Block, Item};
 
-use super::event::{Event, Gap, Update};
+use super::change::{Answer, Change};
+use super::event::{Event, Gap, Update, cursor};
 use crate::exchange::Trouble;
 
 /// Something that happens to a subscriber.
@@ -48,13 +49,32 @@ pub(crate) enum Input {
     Presented,
     /// It has not.
     NotPresented(Trouble),
+    /// What is followed is to be changed.
+    Change(Change),
+    /// `$subscribed`: what these channels missed follows, then `$joined`.
+    Subscribed {
+        /// The channels.
+        channels: Vec<String>,
+        /// Where they begin.
+        from: Cursor,
+    },
+    /// `$joined`: from here on the channels are part of the stream.
+    Joined {
+        /// The channels.
+        channels: Vec<String>,
+        /// The stream's position.
+        id: Cursor,
+    },
+    /// The open stream has taken a change.
+    Changed(Answer),
+    /// Whether it has is not known, or it has not.
+    NotChanged(Trouble),
 }
 
 /// `$ready`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct Ready {
     pub(crate) session: String,
-    pub(crate) resumed: bool,
 }
 
 /// `$end`.
@@ -64,6 +84,21 @@ pub(crate) struct End {
     pub(crate) retry: String,
     /// Milliseconds.
     pub(crate) after: Option<u64>,
+    /// Where the stream was: the block's id, which is no member of its data.
+    #[serde(skip)]
+    pub(crate) id: Option<Cursor>,
+}
+
+#[derive(Deserialize)]
+struct Subscribed {
+    channels: Vec<String>,
+    #[serde(deserialize_with = "cursor")]
+    from: Cursor,
+}
+
+#[derive(Deserialize)]
+struct Joined {
+    channels: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -97,8 +132,17 @@ fn read_block(block: &Block<'_>) -> Result<Input, String> {
             let Lagged { key, skipped } = data(block)?;
             Input::News(Update::Lagged { key, skipped }, id)
         }
+        "$subscribed" => {
+            let Subscribed { channels, from } = data(block)?;
+            Input::Subscribed { channels, from }
+        }
+        "$joined" => {
+            let id = id.ok_or("a `$joined` without an id")?;
+            let Joined { channels } = data(block)?;
+            Input::Joined { channels, id }
+        }
         "$expiring" => Input::Expiring,
-        "$end" => Input::End(data(block)?),
+        "$end" => Input::End(End { id, ..data(block)? }),
         // `$ping`, and controls that are newer than this client.
         control if control.starts_with('$') => id.map_or(Input::Life, Input::Position),
         _ => Input::News(Update::Event(data::<Event>(block)?), id),
@@ -142,16 +186,18 @@ mod tests {
         let text = format!(
             "retry: 700\n\nid: {ID}\nevent: $ready\ndata: {{\"session\":\"s\",\"resumed\":true,\"channels\":[],\"head\":\"{ID}\"}}\n\n\
              :\n\nid: {ID}\n\nid: {ID}\nevent: $ping\ndata: {{}}\n\nevent: $new\ndata: {{}}\n\n\
-             event: $expiring\ndata: {{\"at\":\"x\"}}\n\nevent: $end\ndata: {{\"reason\":\"lifetime\",\"retry\":\"now\"}}\n\n"
+             event: $expiring\ndata: {{\"at\":\"x\"}}\n\nid: {ID}\nevent: $end\ndata: {{\"reason\":\"lifetime\",\"retry\":\"now\"}}\n\n"
         );
         let inputs: Vec<Input> = read_all(&text).into_iter().map(Result::unwrap).collect();
         let id: Cursor = ID.parse().unwrap();
         assert!(matches!(&inputs[0], Input::Named(delay) if delay.as_millis() == 700));
-        assert!(matches!(&inputs[1], Input::Ready { id: found, ready } if *found == id && ready.resumed));
+        assert!(
+            matches!(&inputs[1], Input::Ready { id: found, ready } if *found == id && ready.session == "s")
+        );
         assert!(matches!(&inputs[2], Input::Life));
         assert!(inputs[3..6].iter().all(|input| matches!(input, Input::Position(found) if *found == id)));
         assert!(matches!(&inputs[6], Input::Expiring));
-        assert!(matches!(&inputs[7], Input::End(End { after: None, .. })));
+        assert!(matches!(&inputs[7], Input::End(End { after: None, id: Some(found), .. }) if *found == id));
     }
 
     #[test]
@@ -165,6 +211,16 @@ mod tests {
         assert!(matches!(read, Ok(Input::News(Update::Gap(_), None))));
         let read = read_one("event: $lagged\ndata: {\"key\":\"k\",\"skipped\":2}\n\n");
         assert!(matches!(read, Ok(Input::News(Update::Lagged { skipped: 2, .. }, None))));
+    }
+
+    #[test]
+    fn channels_that_are_added_are_named() {
+        let read =
+            read_one(&format!("event: $subscribed\ndata: {{\"channels\":[\"a\"],\"from\":\"{ID}\"}}\n\n"));
+        assert!(matches!(read, Ok(Input::Subscribed { channels, .. }) if channels == ["a"]));
+        let read = read_one(&format!("id: {ID}\nevent: $joined\ndata: {{\"channels\":[\"a\"]}}\n\n"));
+        assert!(matches!(read, Ok(Input::Joined { channels, .. }) if channels == ["a"]));
+        assert!(read_one("event: $joined\ndata: {\"channels\":[\"a\"]}\n\n").is_err());
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! The subscriber as a state machine: pure, with time and randomness as arguments and effects as data.
 //!
-//! Owns: the position, when a stream is opened, waited for, given up, or opened with a fresh credential. Leaves out:
-//! sockets, parsing and the queue to whoever listens.
+//! Owns: the position, when a stream is opened, waited for, given up, or opened with a fresh credential, and when a change
+//! of its channels is asked for; which channels those are is the `roster`'s. Leaves out: sockets, parsing and the queue to
+//! whoever listens.
 //!
 //! | input | Renewing | Opening | Live | Waiting | Ended |
 //! | --- | --- | --- | --- | --- | --- |
 //! | `Ready` | – | → Live | broken | – | – |
-//! | `News` | – | broken | delivered once | – | – |
+//! | `News` | – | broken | delivered once, where a channel of it is followed | – | – |
 //! | `Position` | – | broken | moves | – | – |
 //! | `Life` | – | – | deadline anew | – | – |
 //! | `Taken` | – | – | deadline anew | – | – |
@@ -14,36 +15,45 @@
 //! | `Expiring` | – | – | a credential is fetched beside the stream, now or at the next renewal | – | – |
 //! | `End` | – | as it says | as it says | – | – |
 //! | `Gone` | – | → Ended, in order | – | – | – |
-//! | `Failed` | – | 401: → Renewing or Ended; temporary: → Waiting; else → Ended | → Waiting | – | – |
+//! | `Failed` | – | 401: → Renewing or Ended; 403 for one of several channels: → Opening without it; temporary: → Waiting; else → Ended | → Waiting | – | – |
 //! | `Tick` | → Waiting | → Waiting | the next renewal, or → Waiting | → Opening | – |
 //! | `Renewed` | → Opening | – | is presented | – | – |
 //! | `NotRenewed` | → Waiting | – | at the next renewal | – | – |
 //! | `Presented` | – | – | – | – | – |
 //! | `NotPresented` | – | – | refused: → Opening; else at the next renewal | – | – |
+//! | `Change` | noted | noted | noted, and asked for | noted | – |
+//! | `Subscribed` | – | broken | what was missed follows | – | – |
+//! | `Joined` | – | broken | the channels are part of the stream | – | – |
+//! | `Changed` | – | – | noted; the next change is asked for | – | – |
+//! | `NotChanged` | – | – | as `Failed`, unless the stream has shown that the change was made | – | – |
 //!
 //! "As it says": `now` → Opening, `auth` → Renewing or Ended, both → Waiting after three in a row that brought nothing;
 //! `later` → Waiting for `after`; `never` → Ended, in order at `terminal_state`. "–": nothing happens; a credential that
 //! comes then is used at the next opening. "Broken" is `Failed`. "The next renewal" is five seconds after the last: a
-//! credential that lives for less than a minute is said to be expiring as soon as it is shown.
+//! credential that lives for less than a minute is said to be expiring as soon as it is shown. A change whose outcome is
+//! not known is asked for again on a new stream, which begins without it.
 //!
 //! Invariants:
 //! - once a stream was ready there is a position, and every later stream is asked to go on from it;
-//! - an event at or before the position is not delivered; the position goes back only where the server says that the
-//!   history is another one;
+//! - an event at or before the position is not delivered, but to channels that are being added; the position goes back only
+//!   where the server says that the history is another one, and stands still while channels catch up;
 //! - in every state but Ended there is a deadline;
 //! - a credential that was renewed and then refused is not renewed again before a stream was open.
 
 use std::time::Duration;
 
-use tidings_protocol::Cursor;
 use tidings_protocol::control::ResetReason;
 use tidings_protocol::cursor::Since;
+use tidings_protocol::{Cursor, ErrorCode};
 
-use super::event::{Gap, Update};
+use super::change::{Answer, Change, ENTRIES, Wanted};
+use super::event::{Event, Gap, Update};
 use super::input::{End, Input, Ready};
+use super::roster::Roster;
 use super::stopped::{State, Status, Stopped};
 use crate::backoff::Backoff;
 use crate::exchange::Trouble;
+use crate::refusal::Refusal;
 
 /// So many `$end`s in a row that say to come back at once, after streams that brought nothing, are followed by delays.
 const EAGER: u32 = 3;
@@ -76,8 +86,10 @@ pub(crate) enum Effect {
     Renew,
     /// Present the fresh credential to this session.
     Present(String),
-    /// Hand this on, with the position after it.
-    Deliver(Update, Cursor),
+    /// Ask this session for a change of its channels.
+    Change(String, Wanted),
+    /// Hand this on, with the position after it, where there is one.
+    Deliver(Update, Option<Cursor>),
     /// Tell the position.
     Moved(Cursor),
     /// Nothing follows: in order, or not.
@@ -102,6 +114,7 @@ pub(crate) struct Machine {
     deadline: Option<Duration>,
     /// Where the next stream begins.
     since: Since,
+    roster: Roster,
     failures: u32,
     why: Option<String>,
     /// What `retry:` named.
@@ -116,12 +129,19 @@ pub(crate) struct Machine {
 
 impl Machine {
     /// A machine that begins, and what it asks for; with a credential that is to be fetched first, or not.
-    pub(crate) fn start(rules: Rules, since: Since, must_renew: bool, now: Duration) -> (Self, Vec<Effect>) {
+    pub(crate) fn start(
+        rules: Rules,
+        since: Since,
+        roster: Roster,
+        must_renew: bool,
+        now: Duration,
+    ) -> (Self, Vec<Effect>) {
         let mut machine = Self {
             rules,
             phase: Phase::Renewing,
             deadline: None,
             since,
+            roster,
             failures: 0,
             why: None,
             named: Duration::ZERO,
@@ -143,6 +163,11 @@ impl Machine {
         self.since
     }
 
+    /// The channels of the next stream.
+    pub(crate) fn channels(&self) -> impl Iterator<Item = &str> {
+        self.roster.parts()
+    }
+
     pub(crate) fn status(&self) -> Status {
         let state = match self.phase {
             Phase::Renewing => State::Renewing,
@@ -156,6 +181,13 @@ impl Machine {
 
     /// Takes in what has happened at `now`; `spread` is a random number from 0 to 1.
     pub(crate) fn on_input(&mut self, now: Duration, spread: f64, input: Input) -> Vec<Effect> {
+        match (self.phase != Phase::Ended, input) {
+            (true, Input::Change(change)) => self.change(change),
+            (_, input) => self.on_other(now, spread, input),
+        }
+    }
+
+    fn on_other(&mut self, now: Duration, spread: f64, input: Input) -> Vec<Effect> {
         match self.phase {
             Phase::Renewing => self.renewing(now, spread, input),
             Phase::Opening => self.opening(now, spread, input),
@@ -194,7 +226,7 @@ impl Machine {
             Input::End(end) => self.end(now, spread, end),
             Input::Gone => self.finish(None),
             Input::Failed(trouble) => self.failed(now, spread, trouble),
-            Input::News(..) | Input::Position(_) => {
+            Input::News(..) | Input::Position(_) | Input::Subscribed { .. } | Input::Joined { .. } => {
                 self.broken(now, spread, "the stream began without `$ready`")
             }
             Input::Tick => self.broken(now, spread, "the stream did not open in time"),
@@ -204,7 +236,10 @@ impl Machine {
             | Input::Renewed
             | Input::NotRenewed(_)
             | Input::Presented
-            | Input::NotPresented(_) => Vec::new(),
+            | Input::NotPresented(_)
+            | Input::Change(_)
+            | Input::Changed(_)
+            | Input::NotChanged(_) => Vec::new(),
         }
     }
 
@@ -240,12 +275,79 @@ impl Machine {
                 [vec![Effect::Close], self.open(now)].concat()
             }
             Input::NotPresented(_) => self.renew_beside(now),
-            Input::End(end) => self.end(now, spread, end),
+            Input::End(end) => {
+                let moved = end.id.filter(|id| self.move_to(*id)).map(Effect::Moved);
+                moved.into_iter().chain(self.end(now, spread, end)).collect()
+            }
             Input::Failed(trouble) => self.failed(now, spread, trouble),
             Input::Tick if self.renewal.is_some_and(|renewal| renewal <= now) => self.renew_beside(now),
             Input::Ready { .. } => self.broken(now, spread, "the stream began a second time"),
             Input::Tick => self.broken(now, spread, "the stream fell silent"),
-            Input::Gone | Input::Presented => Vec::new(),
+            Input::Subscribed { channels, from } => {
+                self.lives(now);
+                self.roster.subscribed(channels, from);
+                Vec::new()
+            }
+            Input::Joined { channels, id } => {
+                self.lives(now);
+                self.joined(channels, id)
+            }
+            Input::Changed(answer) => self.changed(&answer),
+            Input::NotChanged(_) if self.roster.is_made() => self.ask(),
+            Input::NotChanged(Trouble::Refused(refusal)) if refusal.status == 404 => {
+                self.fail(now, spread, Duration::ZERO, refusal.to_string())
+            }
+            Input::NotChanged(trouble) => self.failed(now, spread, trouble),
+            Input::Gone | Input::Presented | Input::Change(_) => Vec::new(),
+        }
+    }
+
+    fn change(&mut self, change: Change) -> Vec<Effect> {
+        match change {
+            Change::Add(channel, since) => {
+                if !self.roster.add(&channel, since) {
+                    let code = ErrorCode::TooManyChannels.name().to_owned();
+                    return vec![Effect::Deliver(Update::Refused { channel, code }, self.position())];
+                }
+            }
+            Change::Remove(channel) => self.roster.remove(&channel),
+        }
+        self.ask()
+    }
+
+    /// Asks the open stream for what is not asked for yet.
+    fn ask(&mut self) -> Vec<Effect> {
+        let Phase::Live { session } = &self.phase else { return Vec::new() };
+        let wanted = self.roster.ask(ENTRIES);
+        wanted.map(|wanted| Effect::Change(session.clone(), wanted)).into_iter().collect()
+    }
+
+    fn changed(&mut self, answer: &Answer) -> Vec<Effect> {
+        self.roster.answered(answer);
+        let refused = answer.refused.iter().map(|refused| {
+            let (channel, code) = (refused.channel.clone(), refused.code.clone());
+            Effect::Deliver(Update::Refused { channel, code }, self.position())
+        });
+        let mut effects: Vec<Effect> = refused.collect();
+        effects.extend(self.ask());
+        effects
+    }
+
+    fn joined(&mut self, channels: Vec<String>, id: Cursor) -> Vec<Effect> {
+        self.move_to(id);
+        let channels = self.roster.joined(channels, id.seq);
+        let mut effects = match channels.is_empty() {
+            true => vec![Effect::Moved(id)],
+            false => vec![Effect::Deliver(Update::Joined { channels }, self.position())],
+        };
+        effects.extend(self.ask());
+        effects
+    }
+
+    fn position(&self) -> Option<Cursor> {
+        match self.since {
+            Since::Cursor(position) => Some(position),
+            Since::Start | Since::Now => None,
         }
     }
 
@@ -261,17 +363,17 @@ impl Machine {
     }
 
     fn ready(&mut self, now: Duration, id: Cursor, ready: Ready) -> Vec<Effect> {
-        // Without a cursor, or with one that is not gone on from, the server says where the stream begins.
-        if !ready.resumed || !matches!(self.since, Since::Cursor(_)) {
-            self.since = Since::Cursor(id);
-        }
+        // Without a cursor the server says where the stream begins. One that is not gone on from is kept until the gap
+        // is told of: a stream that breaks before is asked for with it again.
+        let position = self.position().unwrap_or(id);
+        self.since = Since::Cursor(position);
+        self.roster.open(position.seq);
         self.phase = Phase::Live { session: ready.session };
         self.is_fresh = false;
         self.deadline = Some(now + self.rules.silence);
-        match self.since {
-            Since::Cursor(position) => vec![Effect::Moved(position)],
-            Since::Start | Since::Now => Vec::new(),
-        }
+        let mut effects = vec![Effect::Moved(position)];
+        effects.extend(self.ask());
+        effects
     }
 
     fn lives(&mut self, now: Duration) {
@@ -282,20 +384,44 @@ impl Machine {
 
     fn news(&mut self, update: Update, id: Option<Cursor>) -> Vec<Effect> {
         match &update {
-            Update::Event(event) if !self.move_to(event.id) => return Vec::new(),
-            Update::Gap(Gap { reason, .. }) if reason == ResetReason::Unknown.name() => {
-                self.since = id.map_or(self.since, Since::Cursor);
-            }
-            Update::Event(_) | Update::Gap(_) | Update::Lagged { .. } => {
-                if let Some(id) = id {
-                    self.move_to(id);
+            Update::Event(event) => {
+                if let Some(effects) = self.leaves_out(event) {
+                    return effects;
                 }
             }
+            Update::Gap(gap) => self.gap(gap, id),
+            _ => {}
         }
-        match self.since {
-            Since::Cursor(position) => vec![Effect::Deliver(update, position)],
-            // A stream that is ready has a position.
-            Since::Start | Since::Now => Vec::new(),
+        if let Some(id) = id {
+            self.move_to(id);
+        }
+        vec![Effect::Deliver(update, self.position())]
+    }
+
+    /// What to do in place of handing the event on, where it is not to be.
+    fn leaves_out(&mut self, event: &Event) -> Option<Vec<Effect>> {
+        let Some(position) = self.position() else { return Some(Vec::new()) };
+        if self.roster.is_catching_up() {
+            return (!self.roster.catch_up(event, position.seq)).then(Vec::new);
+        }
+        match (self.move_to(event.id), self.roster.wants(event)) {
+            (true, true) => None,
+            (true, false) => Some(vec![Effect::Moved(event.id)]),
+            (false, _) => Some(Vec::new()),
+        }
+    }
+
+    fn gap(&mut self, gap: &Gap, id: Option<Cursor>) {
+        let is_unknown = gap.reason == ResetReason::Unknown.name();
+        match (id, gap.through, self.position()) {
+            _ if gap.reason == ResetReason::Unauthorized.name() => self.roster.lose(&gap.channels),
+            (Some(id), ..) if is_unknown => {
+                self.since = Since::Cursor(id);
+                self.roster.forget(id.seq);
+            }
+            (None, Some(through), _) if is_unknown => self.roster.begin_anew(&gap.channels, through),
+            (.., Some(position)) => self.roster.gap(gap, position.seq),
+            (.., None) => {}
         }
     }
 
@@ -312,7 +438,7 @@ impl Machine {
     }
 
     fn end(&mut self, now: Duration, spread: f64, end: End) -> Vec<Effect> {
-        let End { reason, retry, after } = end;
+        let End { reason, retry, after, .. } = end;
         match retry.as_str() {
             "never" if reason == "terminal_state" => self.finish(None),
             "never" => self.finish(Some(Stopped::Ended { reason })),
@@ -338,6 +464,12 @@ impl Machine {
 
     fn failed(&mut self, now: Duration, spread: f64, trouble: Trouble) -> Vec<Effect> {
         match trouble {
+            Trouble::Refused(refusal) if self.refuses_one(&refusal) => {
+                let Refusal { at, code, .. } = refusal;
+                let update = Update::Refused { channel: at.unwrap_or_default(), code };
+                let told = vec![Effect::Close, Effect::Deliver(update, self.position())];
+                [told, self.open(now)].concat()
+            }
             Trouble::Refused(refusal) if refusal.status == 401 && self.may_renew() => {
                 self.why = Some(refusal.to_string());
                 [vec![Effect::Close], self.renew(now)].concat()
@@ -351,6 +483,12 @@ impl Machine {
             }
             Trouble::Unreachable(why) | Trouble::Broken(why) => self.fail(now, spread, Duration::ZERO, why),
         }
+    }
+
+    /// Whether a stream is refused for one of its channels alone; the others are followed without it.
+    fn refuses_one(&mut self, refusal: &Refusal) -> bool {
+        let is_of_one = self.phase == Phase::Opening && refusal.status == 403;
+        is_of_one && refusal.at.as_deref().is_some_and(|channel| self.roster.leave_out(channel))
     }
 
     fn broken(&mut self, now: Duration, spread: f64, why: &str) -> Vec<Effect> {
@@ -379,6 +517,7 @@ impl Machine {
     }
 
     fn open(&mut self, now: Duration) -> Vec<Effect> {
+        self.roster.close();
         self.phase = Phase::Opening;
         self.renewal = None;
         self.deadline = Some(now + self.rules.opening);

@@ -13,10 +13,12 @@ use crate::server::InvalidOptions;
 /// What is left of a request target for a proxy's path and for `since`, in bytes.
 const RESERVED_BYTES: usize = 1_024;
 
-/// Channels and filter, checked.
+/// What stands before each channel in a query.
+const CHANNEL: &str = "&channel=";
+
+/// The filter, checked; and how channels stand beside it.
 #[derive(Debug, Clone)]
 pub(super) struct Query {
-    channels: Vec<String>,
     /// Types and categories, each with an `&` before it.
     filter: String,
 }
@@ -35,30 +37,34 @@ impl Query {
             return Err(InvalidOptions::Subscription(message.to_owned()));
         }
         let filter = pairs("type", &options.types) + &pairs("category", &options.categories);
-        let query = Self { channels: options.channels.clone(), filter };
-        if query.path(Since::Now).len() > URL_BYTES - RESERVED_BYTES {
+        let query = Self { filter };
+        let taken: usize = options.channels.iter().map(|channel| Self::cost(channel)).sum();
+        if taken > query.room() {
             let message = "the channels do not fit in one request: use a pattern, or several subscribers";
             return Err(InvalidOptions::Subscription(message.to_owned()));
         }
         Ok(query)
     }
 
-    /// Path and query of a stream that begins here.
-    pub(super) fn path(&self, since: Since) -> String {
+    /// Bytes that channels may have together, [`Query::cost`] each.
+    pub(super) fn room(&self) -> usize {
+        (URL_BYTES - RESERVED_BYTES).saturating_sub(self.filter.len())
+    }
+
+    /// Bytes that a channel takes.
+    pub(super) fn cost(channel: &str) -> usize {
+        CHANNEL.len() + channel.len()
+    }
+
+    /// Path and query of a stream of these channels that begins here.
+    pub(super) fn path<'a>(&self, channels: impl Iterator<Item = &'a str>, since: Since) -> String {
         let since = match since {
             Since::Start => "start".to_owned(),
             Since::Now => "now".to_owned(),
             Since::Cursor(cursor) => cursor.to_string(),
         };
-        format!("/v1/events?since={since}{}{}", pairs("channel", &self.channels), self.filter)
-    }
-
-    /// Channels that may no longer be followed are not asked for again, since one that is refused would refuse the
-    /// others; where nothing is left, all of them are, so that the refusal says why.
-    pub(super) fn lose(&mut self, lost: &[String]) {
-        if !self.channels.iter().all(|channel| lost.contains(channel)) {
-            self.channels.retain(|channel| !lost.contains(channel));
-        }
+        let channels: String = channels.map(|channel| format!("{CHANNEL}{channel}")).collect();
+        format!("/v1/events?since={since}{channels}{}", self.filter)
     }
 }
 
@@ -84,13 +90,11 @@ mod tests {
         let mut options = Options::of(["doc:7", "cast:*"]);
         options.types = vec!["saved".to_owned()];
         options.categories = vec!["DOCS".to_owned()];
-        let mut query = Query::of(&options).unwrap();
-        let path = query.path(Since::Start);
+        let query = Query::of(&options).unwrap();
+        let path = query.path(["doc:7", "cast:*"].into_iter(), Since::Start);
         assert_eq!(path, "/v1/events?since=start&channel=doc:7&channel=cast:*&type=saved&category=DOCS");
-        query.lose(&["cast:*".to_owned(), "other".to_owned()]);
-        query.lose(&["doc:7".to_owned()]);
         let cursor = "000000000000A.0000002";
-        let path = query.path(Since::Cursor(cursor.parse().unwrap()));
+        let path = query.path(["doc:7"].into_iter(), Since::Cursor(cursor.parse().unwrap()));
         assert_eq!(path, format!("/v1/events?since={cursor}&channel=doc:7&type=saved&category=DOCS"));
     }
 
