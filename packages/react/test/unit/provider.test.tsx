@@ -169,7 +169,7 @@ describe('without a provider', () => {
     const one = render(<Follower />);
     const other = render(<Follower />);
     await frame();
-    expect(made.map(({ options }) => options)).toEqual([{}]);
+    expect(made.map(({ options }) => options)).toEqual([{ tabs: true }]);
     expect(made[0]?.client.open).toHaveLength(1);
     one.unmount();
     other.unmount();
