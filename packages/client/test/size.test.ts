@@ -1,7 +1,6 @@
 // How much each entry brings to a page: minified, with what it imports, without what it loads later; gzip.
 
-import { gzipSync } from 'node:zlib';
-import { rolldown } from 'rolldown';
+import { sizeOf } from '@tidings/testkit/size';
 import { describe, expect, test } from 'vitest';
 
 const KB = 1000;
@@ -24,29 +23,12 @@ const BUDGETS = {
   'src/snapshot.ts': 4 * KB,
 } as const;
 
-async function sizeOf(entry: string): Promise<number> {
-  const cwd = new URL('..', import.meta.url).pathname;
-  const build = await rolldown({ input: entry, cwd, platform: 'browser', logLevel: 'silent' });
-  const { output } = await build.generate({ format: 'esm', minify: true });
-  const chunks = new Map(output.flatMap((chunk) => (chunk.type === 'chunk' ? [[chunk.fileName, chunk] as const] : [])));
-  const first = [...chunks.values()].find(({ isEntry }) => isEntry);
-  const [names, seen] = [[first?.fileName ?? ''], new Set<string>()];
-  let bytes = 0;
-  for (let name = names.pop(); name !== undefined; name = names.pop()) {
-    const chunk = chunks.get(name);
-    if (chunk === undefined || seen.has(name)) continue;
-    seen.add(name);
-    bytes += gzipSync(chunk.code, { level: 9 }).length;
-    names.push(...chunk.imports);
-  }
-  await build.close();
-  return bytes;
-}
+const cwd = new URL('..', import.meta.url).pathname;
 
 describe('sizes', () => {
   for (const [entry, budget] of Object.entries(BUDGETS)) {
     test(`${entry} has at most ${budget} bytes`, async () => {
-      const bytes = await sizeOf(entry);
+      const bytes = await sizeOf(entry, { cwd });
       console.log(`${entry}: ${bytes} of ${budget} bytes (gzip)`);
       expect(bytes).toBeGreaterThan(100);
       expect(bytes).toBeLessThanOrEqual(budget);
