@@ -102,6 +102,7 @@ fn interfaces_are_the_schemas() {
     assert_same(CLIENT, "Cast", &schemas["Cast"]);
     assert_same(PUBLISHER, "Cast", &schemas["Cast"]);
     assert_same(CLIENT, "CastList", &schemas["CastList"]);
+    assert_same(CLIENT, "CastRefusal", &schemas["CastRefusal"]);
     for (_, (_, frame)) in members(CLIENT, "CastFrames") {
         assert_same(CLIENT, &frame, &schemas[&frame]);
     }

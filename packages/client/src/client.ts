@@ -32,8 +32,9 @@ export interface Subscribe {
 /** Something that is followed. */
 export interface Subscription {
   /**
-   * Resolves once events of all channels come, those that were missed having been given. Rejects with a `TidingsError`
-   * where every channel is refused, or it is closed before; nobody needs to catch that.
+   * Resolves once the stream has all channels. Those that begin in the past are given what they missed before or right
+   * after that. Rejects with a `TidingsError` where every channel is refused, or it is closed before; nobody needs to
+   * catch that. While the client is `refused` it waits.
    */
   readonly ready: Promise<void>;
   /** Ends it; nothing is called from now on. */
@@ -187,6 +188,11 @@ class TidingsClient implements Client {
 
   #tell(next: Status): void {
     this.#status = next;
+    const { state, error } = next;
+    // Or a wrong credential would be a program that does nothing and says nothing.
+    const isStopped = error !== null && (state === 'refused' || state === 'closed');
+    const isHeard = this.#watchers.size > 0 || [...this.#ledger.followers].some(({ delivery }) => delivery.hearsStatus);
+    if (isStopped && !isHeard) this.#environment.report(error);
     for (const { delivery } of this.#ledger.followers) delivery.status(next);
     for (const watcher of this.#watchers) {
       try {
@@ -209,6 +215,7 @@ class TidingsClient implements Client {
     listener: Listeners<Data> | ((event: Event<Data>) => void | Promise<void>),
   ): Subscription {
     const { channels, types, categories, since = 'now' } = checked(what);
+    if (!listener) throw new TypeError('tidings: a subscription needs a listener');
     const listeners = (typeof listener === 'function' ? { onEvent: listener } : listener) as Listeners;
     const { queueLimit = 1000 } = this.#options;
     const delivery = new Delivery(listeners, queueLimit, (error) => this.#environment.report(error));

@@ -22,7 +22,10 @@ export interface Listeners<Data = unknown> {
   readonly onEvent?: (event: Event<Data>) => void | Promise<void>;
   /** Events were lost: what is known of these channels may be old. */
   readonly onGap?: (gap: Gap) => void | Promise<void>;
-  /** The client's status, when it changes. */
+  /**
+   * The client's status, when it changes. Where nobody asks for it, here or by `onStatus` of the client, `refused` and
+   * `closed` by the server go to the platform's `reportError`.
+   */
   readonly onStatus?: (status: Status) => void;
   /** A channel is refused (`error.channel`), or a listener failed. Default: the platform's `reportError`. */
   readonly onError?: (error: TidingsError | Error) => void;
@@ -85,6 +88,10 @@ export class Delivery {
       if (item === undefined) return;
       this.#give(item);
     }
+  }
+
+  get hearsStatus(): boolean {
+    return this.#listeners.onStatus !== undefined;
   }
 
   status(status: Status): void {

@@ -99,7 +99,11 @@ class MachineDriver implements Driver {
     const from = this.state.name;
     const { state, effects } = machine(this.state, input);
     this.state = state;
-    trace?.({ input, from, to: state.name, effects, state });
+    try {
+      trace?.({ input, from, to: state.name, effects, state });
+    } catch (error) {
+      environment.report(error);
+    }
     for (const effect of effects) this.#run(effect);
   }
 

@@ -64,7 +64,7 @@ export interface ClientOptions {
   readonly linger?: number;
   /**
    * Most events that wait for one subscription: for a listener that has not finished, and while channels are being
-   * added. Past that they are dropped, and the subscription is told of a gap with reason `overflow`. Default: 1,000.
+   * added. Past that all of them are dropped, and the subscription is told of a gap with reason `overflow`. Default: 1,000.
    */
   readonly queueLimit?: number;
   /**

@@ -8,7 +8,7 @@ import type { Client, Subscribe, Subscription } from './client.ts';
 import { isCursor } from './cursor.ts';
 import type { Gap, Listeners } from './delivery.ts';
 import type { Environment, Fetched } from './environment.ts';
-import { asFailure, type Failure, TidingsError } from './failure.ts';
+import { asFailure, type Failure, failure, TidingsError } from './failure.ts';
 import type { ClientOptions } from './options.ts';
 import { failureOf } from './refusal.ts';
 import type { Cursor, Event } from './wire/generated.ts';
@@ -49,6 +49,11 @@ export interface SnapshotParts<Value, Data> {
 interface Read<Value> {
   readonly value: Value;
   readonly info: SnapshotInfo;
+}
+
+/** A page in place of a record, as web servers give it for any address. */
+function notJson(): never {
+  throw new TidingsError(failure('network', 'unexpected_answer', 'the answer is no JSON: is the address right?'));
 }
 
 /** After these the record cannot be had. */
@@ -169,7 +174,7 @@ class Snapshot<Value, Data> {
     if (!response.ok) throw new TidingsError(await failureOf(response));
     const cursor = response.headers.get('tidings-cursor') ?? '';
     const tag = /^(?:W\/)?"(\d+)"$/.exec(response.headers.get('etag') ?? '')?.[1];
-    const value = (await response.json()) as Value;
+    const value = (await response.json().catch(notJson)) as Value;
     const version = tag === undefined ? null : Number(tag);
     return { value, info: { cursor: isCursor(cursor) ? cursor : null, version, isRefetched } };
   }

@@ -1,7 +1,8 @@
 import { PublishError } from './errors.ts';
 import type { Cast, CastEventKind, CastStatus } from './generated.ts';
+import { checkObject } from './prepared.ts';
 import type { Publisher } from './publisher.ts';
-import type { CastState } from './telling.ts';
+import { type CastState, checkId } from './telling.ts';
 
 /** An instant: a date, or RFC 3339 with its offset from UTC. */
 export type InstantLike = Date | string;
@@ -9,7 +10,7 @@ export type InstantLike = Date | string;
 /**
  * What a backend tells of its casts, a function for each thing. All of them resolve with the cast as Tidings has it
  * once the change and its event are on disk, and reject with a `PublishError`: `illegal_transition` (409, with the
- * cast as `current`) where the cast has ended or would go back.
+ * cast as `current`) where the cast has ended or would go back; `invalid_event` where an id is missing.
  *
  * Casts are told of by whoever keeps them: the first mention of an id makes the cast known, owned by `userId`.
  */
@@ -58,9 +59,15 @@ const FIELDS = [
 
 /** The helpers, publishing by the publisher that `publisherOf` gives at each call. */
 export function castHelpersOf(publisherOf: () => Publisher): CastHelpers {
-  const tell = async (castId: string, type: CastEventKind, data?: CastState, userId?: string | null) => {
-    checkDates(data ?? {});
+  const send = async (castId: string, type: string, data: unknown, userId: string | null | undefined) => {
+    checkId('castId', castId);
+    if (userId !== undefined && userId !== null) checkId('userId', userId);
     return publisherOf().tellCast(castId, { type, data, userId: userId ?? undefined });
+  };
+  const tell = async (castId: string, type: CastEventKind, data: CastState, userId: string) => {
+    checkId('userId', userId);
+    checkDates(data);
+    return send(castId, type, data, userId);
   };
   return {
     publishCastStatusChange: (castId, userId, status) => tell(castId, 'STATUS_CHANGED', { status }, userId),
@@ -71,9 +78,9 @@ export function castHelpersOf(publisherOf: () => Publisher): CastHelpers {
     publishCastProgress: (castId, userId, progress, message) =>
       tell(castId, 'PROGRESS_UPDATE', { progress, message }, userId),
     publishCastArtifactReady: (castId, userId, artifactUrl) => tell(castId, 'ARTIFACT_READY', { artifactUrl }, userId),
-    publishCastUpdate: (castId, state) =>
-      tell(castId, 'STATUS_CHANGED', state === undefined ? undefined : fieldsOf(state), state?.userId),
-    publishCastEvent: async (castId, type, data, userId) => publisherOf().tellCast(castId, { type, data, userId }),
+    publishCastUpdate: async (castId, state) =>
+      send(castId, 'STATUS_CHANGED', state === undefined ? undefined : fieldsOf(state), state?.userId),
+    publishCastEvent: send,
   };
 }
 
@@ -92,5 +99,8 @@ function checkDates(state: CastState): void {
 }
 
 function fieldsOf(state: CastState): CastState {
-  return Object.fromEntries(FIELDS.map((name) => [name, state[name]]));
+  checkObject('state', state);
+  const fields = Object.fromEntries(FIELDS.map((name) => [name, state[name]]));
+  checkDates(fields);
+  return fields;
 }

@@ -12,7 +12,7 @@ export type LocalCode =
   | 'queue_full'
   /** The publisher is closed, or was before it came to this event. */
   | 'closed'
-  /** The event cannot be written as JSON. */
+  /** The event cannot be written as JSON, or an argument is missing: it says which. */
   | 'invalid_event';
 
 /** What is known of a failure besides its code and sentence. */

@@ -108,7 +108,8 @@ function positive(name: string, value: number): number {
 }
 
 function say(error: PublishError, enqueued: Enqueued): void {
+  // What was refused for being no event has no channel.
   const of =
-    enqueued.kind === 'event' ? `an event on ${enqueued.event.channel}` : `an event of cast ${enqueued.castId}`;
+    enqueued.kind === 'event' ? `an event on ${enqueued.event?.channel}` : `an event of cast ${enqueued.castId}`;
   console.error(`tidings: ${of} was not published: ${error.message}`);
 }

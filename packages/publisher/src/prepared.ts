@@ -13,9 +13,17 @@ export interface Prepared {
 
 /** Writes an event, with an idempotency key of its own where it has none; throws `invalid_event` for what is no JSON. */
 export function prepare(event: Draft): Prepared {
+  checkObject('event', event);
   const idempotencyKey = event.idempotencyKey ?? randomUUID();
   const text = write({ ...event, data: event.data ?? null, idempotencyKey });
   return { channel: event.channel, idempotencyKey, text, bytes: Buffer.byteLength(text) };
+}
+
+/** Refuses what callers without types may hand over instead of an object. */
+export function checkObject(name: 'event' | 'telling' | 'state', value: unknown): void {
+  if (typeof value === 'object' && value !== null) return;
+  const what = value === undefined || value === null ? 'missing' : `of type ${typeof value}`;
+  throw new PublishError('invalid_event', `the ${name} is ${what}; it must be an object`);
 }
 
 /** Writes JSON. */

@@ -86,6 +86,7 @@ class HttpPublisher implements Publisher {
 
   async publishBatch(events: readonly Draft[], options: CallOptions = {}): Promise<Receipt[]> {
     this.#check();
+    if (!Array.isArray(events)) throw new PublishError('invalid_event', 'the events must be an array');
     const prepared = events.map(prepare);
     const receipts: Receipt[] = [];
     while (receipts.length < prepared.length) {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { PublishError } from './errors.ts';
 import type { CastEventKind, CastFields } from './generated.ts';
-import { write } from './prepared.ts';
+import { checkObject, write } from './prepared.ts';
 
 /** What can be said of a cast, as programs have it: instants may be dates, and `null` stands for what is not known. */
 export type CastState = {
@@ -24,8 +24,16 @@ export interface CastTelling {
   readonly mutationId?: string | undefined;
 }
 
+/** Refuses what is no id: written into a path or a body, `undefined` would be a cast or a user of that name. */
+export function checkId(name: 'castId' | 'userId', id: unknown): void {
+  if (typeof id === 'string' && id !== '') return;
+  const what = id === '' ? 'empty' : id === undefined || id === null ? 'missing' : `of type ${typeof id}`;
+  throw new PublishError('invalid_event', `\`${name}\` is ${what}; it must be a string that is not empty`);
+}
+
 /** Where it is sent. */
 export function pathOf(castId: string): string {
+  checkId('castId', castId);
   // A URL takes these for steps, however they are written.
   if (castId === '.' || castId === '..') throw new PublishError('invalid_event', `a cast cannot be called ${castId}`);
   return `/api/casts/${encodeURIComponent(castId)}/events`;
@@ -33,6 +41,7 @@ export function pathOf(castId: string): string {
 
 /** What is sent. */
 export function bodyOfTelling(telling: CastTelling): string {
+  checkObject('telling', telling);
   const { type, data, userId, idempotencyKey = randomUUID(), mutationId } = telling;
   return write({ type, data, userId, idempotencyKey, mutationId });
 }

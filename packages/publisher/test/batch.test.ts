@@ -54,3 +54,25 @@ test('what is no JSON is refused before anything is sent', async () => {
   expect(await rejection(publisher.publishBatch([event(), event(1n)]))).toMatchObject({ code: 'invalid_event' });
   expect(asked).toHaveLength(0);
 });
+
+test('what is no event is refused, and no raw TypeError', async () => {
+  const { publisher, asked, failures } = publisherTo(() => undefined);
+  for (const nothing of [null, undefined, 'text']) {
+    const event = nothing as unknown as Draft;
+    const refused = {
+      name: 'PublishError',
+      code: 'invalid_event',
+      detail: expect.stringMatching(/^the event is (missing|of type string);/),
+    };
+    expect(await rejection(publisher.publish(event))).toMatchObject(refused);
+    expect(await rejection(publisher.publishBatch([event]))).toMatchObject(refused);
+    expect(publisher.enqueue(event)).toBe(false);
+    expect(await rejection(publisher.publishBatch(nothing as unknown as Draft[]))).toMatchObject({
+      name: 'PublishError',
+      code: 'invalid_event',
+      detail: 'the events must be an array',
+    });
+  }
+  expect(failures).toHaveLength(3);
+  expect(asked).toHaveLength(0);
+});

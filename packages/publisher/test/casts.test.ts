@@ -1,7 +1,10 @@
 import { afterEach, describe, expect, expectTypeOf, test } from 'vitest';
 import {
   type Cast,
+  type CastHelpers,
+  type CastState,
   type CastStatus,
+  type CastTelling,
   createCastHelpers,
   defaultPublisher,
   publishCastArtifactReady,
@@ -110,6 +113,43 @@ describe('each helper posts what it says', () => {
 
 test('an id is one segment of the path', async () => {
   expect(await told(() => publishCastUpdate('a/../b'))).toMatchObject({ path: '/api/casts/a%2F..%2Fb/events' });
+});
+
+const none = undefined as unknown as string;
+const number = 7 as unknown as string;
+test.each<[string, (helpers: CastHelpers) => Promise<Cast>]>([
+  ['`castId` is missing', (helpers) => helpers.publishCastStarted(none, 'u', at)],
+  ['`castId` is empty', (helpers) => helpers.publishCastProgress('', 'u', 50)],
+  ['`castId` is of type number', (helpers) => helpers.publishCastFailed(number, 'u', 'why')],
+  ['`castId` is missing', (helpers) => helpers.publishCastUpdate(none)],
+  ['`castId` is missing', (helpers) => helpers.publishCastEvent(none, 'log.line', null)],
+  ['`userId` is missing', (helpers) => helpers.publishCastStatusChange('c', none, 'queued')],
+  ['`userId` is missing', (helpers) => helpers.publishCastCompleted('c', none, at, null, null)],
+  ['`userId` is empty', (helpers) => helpers.publishCastArtifactReady('c', '', 'https://x.test/a')],
+  ['`userId` is of type number', (helpers) => helpers.publishCastStarted('c', number, at)],
+  ['`userId` is empty', (helpers) => helpers.publishCastUpdate('c', { userId: '' })],
+  ['`userId` is of type number', (helpers) => helpers.publishCastEvent('c', 'log.line', null, number)],
+  ['the state is missing', (helpers) => helpers.publishCastUpdate('c', null as unknown as CastState)],
+])('%s: nothing is sent', async (says, call) => {
+  const { publisher, asked } = publisherTo(() => undefined);
+  await expect(call(createCastHelpers(publisher))).rejects.toMatchObject({
+    name: 'PublishError',
+    code: 'invalid_event',
+    detail: expect.stringContaining(says),
+  });
+  expect(asked).toHaveLength(0);
+});
+
+test('what is told of no cast is refused, at once and in the queue', async () => {
+  const { publisher, asked, failures } = publisherTo(() => undefined);
+  const refused = { code: 'invalid_event', detail: expect.stringContaining('`castId` is missing') };
+  await expect(publisher.tellCast(none, { type: 'STARTED' })).rejects.toMatchObject(refused);
+  expect(publisher.enqueueCast(none, { type: 'STARTED' })).toBe(false);
+  expect(failures).toMatchObject([{ error: refused }]);
+  await expect(publisher.tellCast('c', null as unknown as CastTelling)).rejects.toMatchObject({
+    detail: expect.stringContaining('the telling is missing'),
+  });
+  expect(asked).toHaveLength(0);
 });
 
 test.each(['.', '..'])('a cast called %s is refused: a URL takes it for a step', async (id) => {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { Draft } from '../src/index.ts';
+import { createPublisher, type Draft } from '../src/index.ts';
 import { type Asked, event, problem, publisherTo } from './support.ts';
 
 beforeEach(() => void vi.useFakeTimers());
@@ -217,4 +217,13 @@ describe('close', () => {
     expect(failures.map(({ error }) => error.code)).toEqual(['closed', 'closed', 'closed']);
     expect([asked.length, publisher.queued, vi.getTimerCount()]).toEqual([1, 0, 0]);
   });
+});
+
+test('by default what is no event is told on the console, and nothing is thrown', () => {
+  const said = vi.spyOn(console, 'error').mockReturnValue();
+  const publisher = createPublisher({ url: 'http://x.test' });
+  expect(publisher.enqueue(null as unknown as Draft)).toBe(false);
+  expect(said.mock.calls).toEqual([
+    [expect.stringContaining('was not published: invalid_event: the event is missing')],
+  ]);
 });

@@ -82,6 +82,19 @@ pub(super) const SHAPES: &[Shape] = &[
         members: &[
             ("items", List(&Named("Cast")), "The newest first."),
             ("nextCursor", OrNull(&Text), "For the parameter `cursor` of the next page; `null` at the end."),
+            (
+                "refused?",
+                List(&Named("CastRefusal")),
+                "Where casts were named by `id`: those that cannot be given.",
+            ),
+        ],
+    },
+    Shape {
+        name: "CastRefusal",
+        about: "A cast that was named and cannot be given.",
+        members: &[
+            ("id", ID, "Its name."),
+            ("code", Text, "`not_found`, or `forbidden` where it is another user's."),
         ],
     },
     Shape {

@@ -139,6 +139,15 @@ async fn casts_are_read_together_by_their_ids() {
     assert_eq!(listed(&world.helper, asked).await, ["a2", "b0", "a0", "a1"]);
     assert_eq!(listed(&world.ann, &format!("{asked}&status=running")).await, ["a1"]);
     assert_eq!(listed(&world.ann, "id=none").await, [""; 0]);
+    let missing = async |target: &Target| {
+        good(&send(target, "GET", &format!("/api/casts?{asked}"), "", None).await)["refused"].clone()
+    };
+    let [b0, none] =
+        [("b0", "forbidden"), ("none", "not_found")].map(|(id, code)| json!({"id": id, "code": code}));
+    assert_eq!(missing(&world.ann).await, json!([b0, none]));
+    assert_eq!(missing(&world.admin).await, json!([none]));
+    let listed_all = good(&send(&world.ann, "GET", "/api/casts", "", None).await);
+    assert_eq!(listed_all["refused"], Value::Null, "nothing was named");
     let answer = send(&world.ann, "GET", "/api/casts?id=a1&id=a2", "", None).await;
     assert_eq!(answer.json()["items"][0], read(&world.ann, "a1").await);
     let contained = answer.head.header("tidings-cursor").unwrap();

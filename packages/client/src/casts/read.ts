@@ -1,13 +1,13 @@
 // Reads records of casts: those that are asked for within one task of one client are one request.
 //
-// Each cast of a common answer has the answer's position and its own version, as if it had been read alone. What the
-// answer does not have is asked for alone, so that the refusal is its own.
+// Each cast of a common answer has the answer's position and its own version, as if it had been read alone; each that is
+// refused has its refusal. What the answer does not speak of is asked for alone.
 
 import type { Client } from '../client.ts';
 import type { Fetched } from '../environment.ts';
 import { asFailure, failure, TidingsError } from '../failure.ts';
 import { failureOf } from '../refusal.ts';
-import type { Cast, CastList } from '../wire/casts.generated.ts';
+import type { Cast, CastList, CastRefusal } from '../wire/casts.generated.ts';
 
 /** Most casts of one request. */
 const MOST = 200;
@@ -24,20 +24,27 @@ interface Reading {
 /** Who waits, by the cast's id as it stands in an address. */
 type Asked = Map<string, Reading[]>;
 
-/** A cast of a common answer, as a response of its own. */
-function responseOf(cast: Cast, cursor: string | null): Fetched {
-  const headers: { readonly [name: string]: string | null } = {
-    'tidings-cursor': cursor,
-    etag: `"${cast.version}"`,
-  };
+function answerOf(status: number, value: unknown, headers: { readonly [name: string]: string | null }): Fetched {
   return {
-    ok: true,
-    status: 200,
+    ok: status === 200,
+    status,
     headers: { get: (name) => headers[name.toLowerCase()] ?? null },
     body: null,
-    json: async () => cast,
-    text: async () => JSON.stringify(cast),
+    json: async () => value,
+    text: async () => JSON.stringify(value),
   };
+}
+
+/** A cast of a common answer, as a response of its own. */
+function responseOf(cast: Cast, cursor: string | null): Fetched {
+  return answerOf(200, cast, { 'tidings-cursor': cursor, etag: `"${cast.version}"` });
+}
+
+/** A refusal of a common answer, likewise. */
+function refusalOf({ code }: CastRefusal): Fetched {
+  const isHidden = code === 'forbidden';
+  const detail = isHidden ? 'the cast belongs to another user' : 'there is no such cast';
+  return answerOf(isHidden ? 403 : 404, { code, detail }, {});
 }
 
 /** A signal that is aborted once nobody waits any more, and what ends the looking. */
@@ -107,11 +114,13 @@ class Reader {
       if (why && ['network', 'busy', 'auth'].includes(why.kind)) throw new TidingsError(why);
       const answer = why ? undefined : ((await response.json()) as Partial<CastList> | null);
       const cursor = response.headers.get('tidings-cursor');
-      for (const cast of answer?.items ?? []) {
-        const id = encodeURIComponent(cast.id);
-        for (const { resolve } of part.get(id) ?? []) resolve(responseOf(cast, cursor));
+      const settle = (name: string, told: Fetched) => {
+        const id = encodeURIComponent(name);
+        for (const { resolve } of part.get(id) ?? []) resolve(told);
         part.delete(id);
-      }
+      };
+      for (const cast of answer?.items ?? []) settle(cast.id, responseOf(cast, cursor));
+      for (const refusal of answer?.refused ?? []) settle(refusal.id, refusalOf(refusal));
     } finally {
       end();
     }

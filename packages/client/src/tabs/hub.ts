@@ -208,6 +208,8 @@ export class Hub {
     this.#clear(guest);
     Object.assign(guest, { greeting: said.greeting, count: 0, heard: 1, untaken: 0, isHidden: said.isHidden });
     for (const wanted of said.wanted) this.#follow(guest, wanted);
+    // A tab that begins may belong to somebody who has signed in meanwhile.
+    if (this.#client.status.state === 'refused') this.#client.reconnect();
     const { status } = this.#client;
     // One that has not begun says nothing.
     if (status.state !== 'idle' || said.wanted.length === 0) this.#tell(guest, status);

@@ -18,6 +18,9 @@ const CLOSES: { readonly [code: number]: FailureKind } = {
   4429: 'busy',
 };
 
+const WRONG_ORIGIN =
+  "the server sees another `Host` than the page: let the proxy keep it, or list the page's origin in `cors.origins`";
+
 interface Waiting {
   resolve(ok: unknown): void;
   reject(error: TidingsError): void;
@@ -79,10 +82,20 @@ class SocketStream implements Connection {
     waiting?.reject(new TidingsError({ kind, status, code, detail }));
   }
 
+  /**
+   * Whether the page comes from where the server is. A proxy that puts a `Host` of its own in place of the page's hides
+   * that from the server; requests that only read are not judged by it.
+   */
+  get #isOwn(): boolean {
+    const { requests, environment } = this.#host;
+    return new URL(requests.url).origin === environment.origin;
+  }
+
   async #onClose(code: number, reason: string): Promise<void> {
     if (this.#isOver) return;
     const kind = CLOSES[code];
     const after = this.#end?.after;
+    if (reason === 'wrong_origin' && this.#isOwn) return this.#closed(failure('blocked', reason, WRONG_ORIGIN));
     if (kind !== undefined) {
       const why = failure(kind, reason || this.#end?.reason || `closed_${code}`);
       return this.#closed(after === undefined ? why : { ...why, after });

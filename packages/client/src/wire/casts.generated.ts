@@ -64,6 +64,16 @@ export interface CastList {
   readonly items: readonly Cast[];
   /** For the parameter `cursor` of the next page; `null` at the end. */
   readonly nextCursor: string | null;
+  /** Where casts were named by `id`: those that cannot be given. */
+  readonly refused?: readonly CastRefusal[];
+}
+
+/** A cast that was named and cannot be given. */
+export interface CastRefusal {
+  /** Its name. */
+  readonly id: string;
+  /** `not_found`, or `forbidden` where it is another user's. */
+  readonly code: string;
 }
 
 /** What can be said of a cast; what is left out or `null` stays as it is. */

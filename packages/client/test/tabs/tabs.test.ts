@@ -44,6 +44,17 @@ async function openTabs(count: number, channel = 'a'): Promise<Tab[]> {
   return tabs;
 }
 
+/** Cuts the stream, and has the server refuse every other until this is restored. */
+function refuseAll() {
+  const { server } = world.browser;
+  const attempts = vi.spyOn(server.transport, 'open').mockImplementation((_, host) => {
+    host.closed({ kind: 'auth', code: 'unauthenticated' });
+    return { change: () => Promise.reject(), renew: async () => {}, close: () => {} };
+  });
+  for (const session of server.open) session.cut();
+  return attempts;
+}
+
 describe('one connection', () => {
   test('carries what all tabs follow, each its own', async () => {
     const [first, second, third] = [world.open(), world.open(), world.open()];
@@ -472,13 +483,7 @@ describe('what tabs have in common', () => {
 
   test('the status, and `reconnect` of any', async () => {
     const tabs = await openTabs(3);
-    const { server } = world.browser;
-    const { transport } = server;
-    const attempts = vi.spyOn(transport, 'open').mockImplementation((_, host) => {
-      host.closed({ kind: 'auth', code: 'unauthenticated' });
-      return { change: () => Promise.reject(), renew: async () => {}, close: () => {} };
-    });
-    for (const session of server.open) session.cut();
+    const attempts = refuseAll();
     await world.flow();
     await world.pass(2000);
     for (const { client } of tabs) {
@@ -491,6 +496,24 @@ describe('what tabs have in common', () => {
     for (const { client, followed } of tabs) {
       expect([client.status.state, followed[0]?.seen.ids]).toEqual(['connected', [id]]);
     }
+  });
+
+  test('a tab that begins has a refused connection tried again, for all', async () => {
+    const tabs = await openTabs(2);
+    const attempts = refuseAll();
+    await world.flow();
+    await world.pass(2000);
+    expect(tabs.map(({ client }) => client.status.state)).toEqual(['refused', 'refused']);
+    // Somebody signs in, and opens a page.
+    attempts.mockRestore();
+    const opened = world.open();
+    const later = opened.follow(['a']);
+    await world.flow();
+    await world.pass(2000);
+    expect([...tabs, opened].map(({ client }) => client.status.state)).toEqual(['connected', 'connected', 'connected']);
+    const id = publish('a');
+    await world.flow();
+    expect([later.seen.ids, tabs[0]?.followed[0]?.seen.ids]).toEqual([[id], [id]]);
   });
 
   test('a client that is closed within a listener is told nothing more', async () => {

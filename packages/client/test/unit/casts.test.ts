@@ -68,7 +68,9 @@ class World {
     const ids = new URLSearchParams(path.split('?')[1]).getAll('id');
     if (ids.length > 0) {
       const items = ids.flatMap((id) => this.casts.get(id) ?? []);
-      return new Response(JSON.stringify({ items, nextCursor: null }), { headers });
+      const missing = ids.filter((id) => !this.casts.has(id) && id !== 'unsaid');
+      const refused = missing.map((id) => ({ id, code: id === 'hidden' ? 'forbidden' : 'not_found' }));
+      return new Response(JSON.stringify({ items, nextCursor: null, refused }), { headers });
     }
     const cast = this.casts.get(decodeURIComponent(path.slice('/api/casts/'.length)));
     if (cast === undefined) return new Response(JSON.stringify({ code: 'not_found' }), { status: 404 });
@@ -122,13 +124,22 @@ describe('casts that are followed from one task on', () => {
     expect([one.cast?.version, other.cast?.version]).toEqual([1, 1]);
   });
 
-  test('that cannot be read are asked for alone, and say why; the others go on', async () => {
+  test('that cannot be read say why, without a request of their own; the others go on', async () => {
     const world = new World('a', 'b');
-    const followings = ['a', 'gone', 'b'].map((id) => world.follow(id));
+    const followings = ['a', 'gone', 'b', 'hidden'].map((id) => world.follow(id));
     await world.flow();
-    expect(world.paths).toEqual(['/api/casts?id=a&id=gone&id=b', '/api/casts/gone']);
-    expect(followings.map(({ cast }) => cast?.id)).toEqual(['a', undefined, 'b']);
-    expect(world.failures).toEqual(['gone not_found']);
+    expect(world.paths).toEqual(['/api/casts?id=a&id=gone&id=b&id=hidden']);
+    expect(followings.map(({ cast }) => cast?.id)).toEqual(['a', undefined, 'b', undefined]);
+    expect(world.failures).toEqual(['gone there is no such cast', 'hidden the cast belongs to another user']);
+    await expect(followings[1]?.ready).rejects.toMatchObject({ status: 404, code: 'not_found' });
+    await expect(followings[3]?.ready).rejects.toMatchObject({ status: 403, code: 'forbidden' });
+  });
+
+  test('that the answer does not speak of are asked for alone', async () => {
+    const world = new World('a');
+    const followings = ['a', 'unsaid'].map((id) => world.follow(id));
+    await world.flow();
+    expect(world.paths).toEqual(['/api/casts?id=a&id=unsaid', '/api/casts/unsaid']);
     await expect(followings[1]?.ready).rejects.toMatchObject({ status: 404 });
   });
 
@@ -248,8 +259,8 @@ describe('casts', () => {
     await world.flow();
     await world.clock.pass(60_000);
     await world.flow();
-    expect(world.paths).toEqual(['/api/casts?id=a&id=b&id=c', '/api/casts/b']);
-    expect(world.failures).toEqual(['b not_found']);
+    expect(world.paths).toEqual(['/api/casts?id=a&id=b&id=c']);
+    expect(world.failures).toEqual(['b there is no such cast']);
     // What it was is known still.
     expect(followings.map(({ cast }) => cast?.id)).toEqual(['a', 'b', 'c']);
     expect(world.server.open.map(({ channels }) => channels)).toEqual([['cast:a', 'cast:c']]);

@@ -2,6 +2,7 @@
 
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type Client, type ClientOptions, createClient, type Status } from '../../src/index.ts';
+import type { Host, Transport } from '../../src/transports/transport.ts';
 import { FakeServer } from '../model/fake-server.ts';
 import { Clock, settle } from '../support/clock.ts';
 import { Collector } from '../support/collector.ts';
@@ -199,5 +200,57 @@ describe('status', () => {
     await world.flow();
     expect(told.at(-1)).toBe('connected');
     expect(reported.length).toBe(told.length);
+  });
+});
+
+describe('what nobody listens to', () => {
+  const refuse = { kind: 'auth', code: 'unauthenticated' } as const;
+  const refusing = (seen: unknown[]) => {
+    const transport = { name: 'no', isSupported: () => true, open: (_: unknown, host: Host) => refused(host) };
+    const refused = (host: Host) => {
+      queueMicrotask(() => host.closed(refuse));
+      return { change: () => Promise.reject(refuse), renew: () => Promise.reject(refuse), close: () => {} };
+    };
+    const report = (error: unknown) => seen.push(error);
+    return new World({ transports: [transport as unknown as Transport], environment: { report } });
+  };
+
+  test('a refused connection is reported, once', async () => {
+    const seen: unknown[] = [];
+    const world = refusing(seen);
+    world.client.subscribe('a', () => {});
+    world.client.subscribe('b', { onError: () => {} });
+    await world.flow();
+    await world.clock.pass(60_000);
+    expect(world.client.status.state).toBe('refused');
+    expect(seen).toMatchObject([{ code: 'unauthenticated' }]);
+  });
+
+  test('is told to those who do, and not reported', async () => {
+    const seen: unknown[] = [];
+    for (const listen of [
+      (client: Client) => void client.onStatus(() => {}),
+      (client: Client) => void client.subscribe('b', { onStatus: () => {} }),
+    ]) {
+      const world = refusing(seen);
+      listen(world.client);
+      world.client.subscribe('a', () => {});
+      await world.flow();
+      expect(world.client.status.state).toBe('refused');
+    }
+    expect(seen).toEqual([]);
+  });
+
+  test('a subscription without a listener is refused, a trace that throws is reported', async () => {
+    const seen: unknown[] = [];
+    const throws = () => {
+      throw new Error('in the trace');
+    };
+    const world = new World({ trace: throws, environment: { report: (error) => seen.push(error) } });
+    expect(() => world.client.subscribe('a', undefined as never)).toThrow(/needs a listener/);
+    world.client.subscribe('a', () => {});
+    await world.flow();
+    expect(world.client.status.state).toBe('connected');
+    expect(seen).toContainEqual(expect.objectContaining({ message: 'in the trace' }));
   });
 });

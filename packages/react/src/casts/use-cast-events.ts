@@ -10,8 +10,8 @@ import { castTopic } from './topics.ts';
 
 /** What {@link useCastEvents} takes. */
 export interface CastEventsOptions {
-  /** Which cast. While there is none nothing is followed. */
-  readonly castId: string;
+  /** Which cast. While it is `null`, `undefined` or empty nothing is followed. */
+  readonly castId: string | null | undefined;
   /** Whether to follow it. Default: `true`. */
   readonly enabled?: boolean | undefined;
   /** Whether to go on after the connection was lost. Default: `true`. */
@@ -59,8 +59,11 @@ export function useCastEvents(options: CastEventsOptions, handlers: CastEventHan
   return { isConnected, lastEvent, lastUpdate, error, reconnectCount, reconnect };
 }
 
-/** A cast's status, and nothing else: a component that uses it is not rendered for progress. */
-export function useCastStatus(castId: string): CastStatusResult {
+/**
+ * A cast's status, and nothing else: a component that uses it is not rendered for progress. While `castId` is `null`,
+ * `undefined` or empty nothing is followed.
+ */
+export function useCastStatus(castId: string | null | undefined): CastStatusResult {
   const hub = hubOf(useClient());
   const listener = useListener(NO_HANDLERS);
   const topic = useMemo(() => (castId ? castTopic(castId) : null), [castId]);

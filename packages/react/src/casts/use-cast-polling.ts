@@ -23,9 +23,12 @@ const NO_OPTIONS: CastPollingOptions = {};
 
 /**
  * Reads a cast at intervals until it has ended, for where nothing can be streamed. `Retry-After` is kept; failures make
- * the interval longer, up to a minute; a refusal ends it.
+ * the interval longer, up to a minute; a refusal ends it. While `castId` is `null`, `undefined` or empty nothing is read.
  */
-export function useCastPolling(castId: string, options: CastPollingOptions = NO_OPTIONS): CastPollingResult {
+export function useCastPolling(
+  castId: string | null | undefined,
+  options: CastPollingOptions = NO_OPTIONS,
+): CastPollingResult {
   const { interval = 5000, onUpdate, enabled = true } = options;
   const hub = hubOf(useClient());
   const listener = useListener<PollHandlers>({ onUpdate });

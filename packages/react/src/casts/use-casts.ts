@@ -75,11 +75,15 @@ class CastsView {
 }
 
 /**
- * Follows any number of casts over the one connection. The list may change with each render, and may be inline.
+ * Follows any number of casts over the one connection. The list may change with each render, and may be inline; what is
+ * `null`, `undefined` or empty in it counts for nothing.
  *
  * `onConnectionChange` is told of all together.
  */
-export function useCasts(castIds: readonly string[], handlers: CastEventHandlers = NO_HANDLERS): CastsResult {
+export function useCasts(
+  castIds: readonly (string | null | undefined)[],
+  handlers: CastEventHandlers = NO_HANDLERS,
+): CastsResult {
   const hub = hubOf(useClient());
   const listener = useListener(handlers);
   const [member] = useState(() => new Member(handlers));

@@ -230,7 +230,8 @@ describe('useCastEvents', () => {
     await frame();
     expect(client.all).toEqual([]);
     page.show(<Watcher castId="" />);
-    page.show(<Watcher castId={undefined as unknown as string} />);
+    page.show(<Watcher castId={undefined} />);
+    page.show(<Watcher castId={null} />);
     await frame();
     expect(client.all).toEqual([]);
     page.show(<Watcher />);

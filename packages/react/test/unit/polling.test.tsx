@@ -11,7 +11,7 @@ withFakeClock();
 function poller() {
   const told: string[] = [];
   const results: CastPollingResult[] = [];
-  function Poller({ castId = 'c1', ...options }: CastPollingOptions & { castId?: string }) {
+  function Poller({ castId = 'c1', ...options }: CastPollingOptions & { castId?: string | null }) {
     const onUpdate: CastPollingOptions['onUpdate'] = ({ status, version }) => told.push(`${status} ${version}`);
     results.push(useCastPolling(castId, { onUpdate, ...options }));
     return null;
@@ -151,6 +151,7 @@ describe('useCastPolling', () => {
     const { told, Poller, result } = poller();
     const page = pageOf(client, <Poller enabled={false} />);
     page.show(<Poller castId="" />);
+    page.show(<Poller castId={null} />);
     await frame();
     expect(client.requests).toEqual([]);
     expect(result().isPolling).toBe(false);

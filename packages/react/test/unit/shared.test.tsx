@@ -237,12 +237,24 @@ describe('bursts', () => {
   });
 });
 
+test.each([null, undefined, ''])('useCastStatus of %j follows nothing', async (castId) => {
+  const client = new FakeClient();
+  function Badge() {
+    const { status, isTerminal, isConnected } = useCastStatus(castId);
+    return `${status} ${isTerminal} ${isConnected}`;
+  }
+  const page = pageOf(client, <Badge />);
+  await frame();
+  expect(page.text).toBe('null false false');
+  expect(client.all).toEqual([]);
+});
+
 describe('useCasts', () => {
   test('follows a list that changes; an inline one changes nothing', async () => {
     const client = new FakeClient();
     const told: string[] = [];
     let shown: ReturnType<typeof useCasts> | undefined;
-    function List({ ids }: { ids: readonly string[] }) {
+    function List({ ids }: { ids: readonly (string | null | undefined)[] }) {
       shown = useCasts([...ids], {
         onStatus: ({ castId, status }, { isInitial }) => told.push(`${castId} ${isInitial} ${status}`),
         onComplete: ({ castId }) => told.push(`${castId} complete`),
@@ -250,7 +262,7 @@ describe('useCasts', () => {
       });
       return null;
     }
-    const page = pageOf(client, <List ids={['a', 'b', 'a', '']} />);
+    const page = pageOf(client, <List ids={['a', 'b', 'a', '', null, undefined]} />);
     expect(shown).toEqual({ casts: {}, isConnected: false, errors: {} });
     await frame();
     expect(client.open.flatMap(({ channels }) => channels)).toEqual(['cast:a', 'cast:b']);

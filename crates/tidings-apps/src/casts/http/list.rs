@@ -149,7 +149,11 @@ pub(super) async fn list(
     };
     let items: Vec<&str> = page.items.iter().map(|item| item.get()).collect();
     let next = page.next.map_or_else(|| "null".to_owned(), |place| format!("\"{place}\""));
-    let body = format!("{{\"items\":[{}],\"nextCursor\":{next}}}", items.join(","));
+    let refused = match listing.ids.is_empty() {
+        true => String::new(),
+        false => format!(",\"refused\":[{}]", page.refused.join(",")),
+    };
+    let body = format!("{{\"items\":[{}],\"nextCursor\":{next}{refused}}}", items.join(","));
     Ok(records::respond(StatusCode::OK, body.into(), None, page.head))
 }
 
@@ -157,24 +161,34 @@ pub(super) async fn list(
 struct Page {
     items: Vec<Box<RawValue>>,
     next: Option<u64>,
+    /// Casts that were named and cannot be given, and why.
+    refused: Vec<String>,
     /// The head of the log at the first read: what changes while the others are read comes again on a stream after it.
     head: Cursor,
 }
 
-/// The casts that are named, as far as they exist, are wanted and may be read.
+/// The casts that are named and wanted, and why the others cannot be given.
 async fn named(app: &App, principal: &Principal, listing: &Listing) -> Answer<Page> {
-    let (mut items, mut head) = (Vec::new(), None);
+    let (mut items, mut refused, mut head) = (Vec::new(), Vec::new(), None);
+    let mut refuse = |id: &CastId, code: ErrorCode| {
+        refused.push(serde_json::json!({"id": id.as_str(), "code": code.name()}).to_string());
+    };
     for id in &listing.ids {
         let read = app.store.record(&principal.tenant, &id.key()).await?;
         head.get_or_insert(read.head);
-        let Some(record) = read.record else { continue };
+        let Some(record) = read.record else {
+            refuse(id, ErrorCode::NotFound);
+            continue;
+        };
         let cast = Cast::from_record(&record)?;
-        if listing.wants(&cast) && check_read(principal, &cast).is_ok() {
+        if check_read(principal, &cast).is_err() {
+            refuse(id, ErrorCode::Forbidden);
+        } else if listing.wants(&cast) {
             items.push(cast.to_raw());
         }
     }
     let head = head.ok_or_else(|| Refusal::of(ErrorCode::Internal))?;
-    Ok(Page { items, next: None, head })
+    Ok(Page { items, next: None, refused, head })
 }
 
 /// The newest casts before a place that are wanted and may be read.
@@ -208,5 +222,5 @@ async fn listed(app: &App, principal: &Principal, listing: &Listing) -> Answer<P
         }
     };
     let head = head.ok_or_else(|| Refusal::of(ErrorCode::Internal))?;
-    Ok(Page { items, next, head })
+    Ok(Page { items, next, refused: Vec::new(), head })
 }

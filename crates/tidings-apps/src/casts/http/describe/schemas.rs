@@ -71,7 +71,6 @@ pub(super) fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
 
 /// By name.
 pub(super) fn schemas() -> Map<String, Value> {
-    let casts = json!({"type": "array", "items": refer("Cast")});
     let mut all: Map<String, Value> = frames::shapes();
     let own = [
         (
@@ -80,7 +79,8 @@ pub(super) fn schemas() -> Map<String, Value> {
         ),
         ("CastStatus", json!({"enum": statuses()})),
         ("Cast", cast()),
-        ("CastList", object([("items", casts), ("nextCursor", json!({"type": ["string", "null"]}))])),
+        ("CastList", list()),
+        ("CastRefusal", object([("id", refer("CastId")), ("code", json!({"type": "string"}))])),
         ("CastCreate", create()),
         ("CastPatch", patch()),
         ("CastEvent", event()),
@@ -89,6 +89,14 @@ pub(super) fn schemas() -> Map<String, Value> {
     ];
     all.extend(own.map(|(name, schema)| (name.to_owned(), schema)));
     all
+}
+
+fn list() -> Value {
+    object([
+        ("items", json!({"type": "array", "items": refer("Cast")})),
+        ("nextCursor", json!({"type": ["string", "null"]})),
+        ("refused?", json!({"type": "array", "items": refer("CastRefusal")})),
+    ])
 }
 
 fn cast() -> Value {
