@@ -22,11 +22,11 @@ export interface Subscribe {
   /** Channels and patterns (`cast:*`, `*`), 1 to 1,000. */
   readonly channels: string | readonly string[];
   /** Only events of these types. Default: all. The server leaves out what no subscription takes. */
-  readonly types?: readonly string[];
+  readonly types?: readonly string[] | undefined;
   /** Only events of these categories. Default: all, and those without one. */
-  readonly categories?: readonly string[];
+  readonly categories?: readonly string[] | undefined;
   /** `start`: from the oldest retained event; a cursor: after it. Default: `now`, where the stream is. */
-  readonly since?: Since | string;
+  readonly since?: Since | string | undefined;
 }
 
 /** Something that is followed. */

@@ -19,16 +19,16 @@ export interface Gap {
 /** What a subscription calls. What a listener throws, or a promise of its rejects with, goes to `onError`. */
 export interface Listeners<Data = unknown> {
   /** An event. The next one waits for a promise that it answers. */
-  readonly onEvent?: (event: Event<Data>) => void | Promise<void>;
+  readonly onEvent?: ((event: Event<Data>) => void | Promise<void>) | undefined;
   /** Events were lost: what is known of these channels may be old. */
-  readonly onGap?: (gap: Gap) => void | Promise<void>;
+  readonly onGap?: ((gap: Gap) => void | Promise<void>) | undefined;
   /**
    * The client's status, when it changes. Where nobody asks for it, here or by `onStatus` of the client, `refused` and
    * `closed` by the server go to the platform's `reportError`.
    */
-  readonly onStatus?: (status: Status) => void;
+  readonly onStatus?: ((status: Status) => void) | undefined;
   /** A channel is refused (`error.channel`), or a listener failed. Default: the platform's `reportError`. */
-  readonly onError?: (error: TidingsError | Error) => void;
+  readonly onError?: ((error: TidingsError | Error) => void) | undefined;
 }
 
 type Item = { readonly event: Event } | { readonly gap: Gap };

@@ -28,25 +28,25 @@ export interface CastInfo {
 /** What is called. Whatever is older than what is known is left out, by the record's version. */
 export interface CastListeners {
   /** The cast has this status; at its beginning and end too. */
-  readonly onStatus?: (data: CastStatusFrame, info: CastInfo) => void;
+  readonly onStatus?: ((data: CastStatusFrame, info: CastInfo) => void) | undefined;
   /** It got further. */
-  readonly onProgress?: (data: CastProgressFrame, info: CastInfo) => void;
+  readonly onProgress?: ((data: CastProgressFrame, info: CastInfo) => void) | undefined;
   /** It succeeded; `onStatus` was called before. */
-  readonly onComplete?: (data: CastCompleteFrame, info: CastInfo) => void;
+  readonly onComplete?: ((data: CastCompleteFrame, info: CastInfo) => void) | undefined;
   /** It failed; `onStatus` was called before. */
-  readonly onError?: (data: CastFailedFrame, info: CastInfo) => void;
+  readonly onError?: ((data: CastFailedFrame, info: CastInfo) => void) | undefined;
   /** There is something that it made. */
-  readonly onArtifact?: (data: CastArtifactFrame, info: CastInfo) => void;
+  readonly onArtifact?: ((data: CastArtifactFrame, info: CastInfo) => void) | undefined;
   /** The record has changed, in whatever way; called before the others. */
-  readonly onCast?: (cast: Cast) => void;
+  readonly onCast?: ((cast: Cast) => void) | undefined;
   /** An event of a type that a backend had relayed. */
-  readonly onEvent?: (event: Event) => void;
+  readonly onEvent?: ((event: Event) => void) | undefined;
   /** Events were lost; the record is read again, and what is news in it is told. */
-  readonly onGap?: (gap: Gap) => void;
+  readonly onGap?: ((gap: Gap) => void) | undefined;
   /** It has ended, and is not followed any more. */
-  readonly onEnd?: (cast: Cast) => void;
+  readonly onEnd?: ((cast: Cast) => void) | undefined;
   /** The cast cannot be read, for now or for good, or a listener failed. Default: the platform's `reportError`. */
-  readonly onFailure?: (error: Error) => void;
+  readonly onFailure?: ((error: Error) => void) | undefined;
 }
 
 /** A cast that is followed. */

@@ -254,3 +254,13 @@ describe('what nobody listens to', () => {
     expect(seen).toContainEqual(expect.objectContaining({ message: 'in the trace' }));
   });
 });
+
+test('options and listeners that are undefined are as if they were not given', async () => {
+  const none = { auth: undefined, tabs: undefined, heartbeat: undefined, linger: undefined, trace: undefined };
+  const world = new World({ ...none, credentials: undefined, backoff: { max: undefined } });
+  const listeners = { onEvent: undefined, onGap: undefined, onStatus: undefined, onError: undefined };
+  world.client.subscribe({ channels: 'a', types: undefined, since: undefined }, listeners);
+  await world.flow();
+  expect(world.client.status.state).toBe('connected');
+  expect(world.server.open.map(({ channels }) => channels)).toEqual([['a']]);
+});
