@@ -11,13 +11,19 @@ function kindOf(status: number): FailureKind {
   return status >= 500 ? 'network' : status === 204 ? 'gone' : status >= 400 ? 'forbidden' : 'blocked';
 }
 
-/** What a response that is no success says. */
+/** The time that `Retry-After` names (RFC 9110, 10.2.3): seconds, or a date that lies ahead. */
+function pauseOf(text: string): number | undefined {
+  if (/^\d+$/.test(text)) return Number(text) * 1000;
+  const ahead = text.endsWith('GMT') ? Date.parse(text) - Date.now() : 0;
+  return ahead > 0 ? ahead : undefined;
+}
+
+/** What a response that is no success says, and takes its body. */
 export async function failureOf(response: Fetched): Promise<Failure> {
   const { status } = response;
   const problem = ((await response.json().catch(() => null)) ?? {}) as Partial<Failure>;
   const { code = `status_${status}`, detail, at, current } = problem;
-  // Seconds (RFC 9110, 10.2.3); a date counts as none.
-  const after = /^\d+$/.exec(response.headers.get('retry-after') ?? '')?.[0];
+  const after = pauseOf(response.headers.get('retry-after') ?? '');
   return {
     kind: kindOf(status),
     code,
@@ -25,6 +31,6 @@ export async function failureOf(response: Fetched): Promise<Failure> {
     ...(detail !== undefined && { detail }),
     ...(at !== undefined && { at }),
     ...(current !== undefined && { current }),
-    ...(after !== undefined && { after: Number(after) * 1000 }),
+    ...(after !== undefined && { after }),
   };
 }

@@ -32,17 +32,17 @@ export class Requests {
   }
 
   /** Without anything else the cookie is what counts, wherever the server is. */
-  get #credentials(): 'omit' | 'same-origin' | 'include' {
+  get credentials(): 'omit' | 'same-origin' | 'include' {
     return this.#settings.credentials ?? (this.hasToken ? 'same-origin' : 'include');
   }
 
   get withCredentials(): boolean {
-    return this.#credentials === 'include';
+    return this.credentials === 'include';
   }
 
   /** Whether streams that cannot send headers need a ticket. */
   get needsTicket(): boolean {
-    return this.hasToken || this.#credentials === 'omit';
+    return this.hasToken || this.credentials === 'omit';
   }
 
   /** Asks for a fresh credential. */
@@ -104,7 +104,7 @@ export class Requests {
     const cancel = Number.isFinite(timeLimit) ? this.#environment.after(timeLimit, abort) : () => {};
     try {
       return await fetch(this.url + path, {
-        credentials: this.#credentials,
+        credentials: this.credentials,
         cache: 'no-store',
         ...options,
         headers,
@@ -160,10 +160,13 @@ export class Requests {
     const ask = () => this.send(path, { ...options, signal: control.signal });
     const response = await this.#again(ask, ({ status }) => status === 401);
     const { ok, status, headers, body } = response;
+    // The application's signal may outlive many requests.
+    const read = <T>(reading: Promise<T>) =>
+      this.#inTime(reading, abort).finally(() => options.signal?.removeEventListener('abort', abort));
     return {
       ...{ ok, status, headers, body },
-      json: () => this.#inTime(response.json(), abort),
-      text: () => this.#inTime(response.text(), abort),
+      json: () => read(response.json()),
+      text: () => read(response.text()),
     };
   }
 

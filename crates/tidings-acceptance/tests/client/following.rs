@@ -179,22 +179,27 @@ async fn gap(subscriber: &mut Subscriber) -> Gap {
     }
 }
 
-#[tokio::test]
-async fn channels_that_are_lost_do_not_take_the_others_with_them() {
-    let mut server = Server::start(ServerOptions::new()).await;
-    let target = server.master().await;
+/// A server, a subscriber that is connected and follows `keep:a` and `lose:a`, and the id of the key that it shows.
+async fn two_channels() -> (Server, Subscriber, String) {
+    let server = Server::start(ServerOptions::new()).await;
     let grants = ["--grant", "subscribe:keep:*", "--grant", "subscribe:lose:*"];
     let made = server.json(&[&["key", "create", "--name", "narrow"][..], &grants].concat()).await;
     let narrow = Target::new(server.address(), made["key"].as_str().unwrap());
-    let mut subscriber = Subscriber::open(following(&narrow, &["keep:a", "lose:a"])).unwrap();
+    let subscriber = Subscriber::open(following(&narrow, &["keep:a", "lose:a"])).unwrap();
     let mut status = subscriber.status();
     status.wait_for(|status| status.state == State::Connected).await.unwrap();
-    let publisher = Publisher::new(publishing(&target)).unwrap();
+    (server, subscriber, made["id"].as_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn channels_that_are_lost_do_not_take_the_others_with_them() {
+    let (mut server, mut subscriber, key) = two_channels().await;
+    let publisher = Publisher::new(publishing(&server.master().await)).unwrap();
     publisher.publish_all([draft("keep:a", 1), draft("lose:a", 2)]).await.unwrap();
     for n in [1, 2] {
         assert_eq!(number(&event(&mut subscriber).await), n);
     }
-    server.json(&["key", "ungrant", made["id"].as_str().unwrap(), "subscribe:lose:*"]).await;
+    server.json(&["key", "ungrant", &key, "subscribe:lose:*"]).await;
     let lost = gap(&mut subscriber).await;
     assert_eq!(
         (lost.reason.as_str(), lost.channels, lost.through),
@@ -208,16 +213,9 @@ async fn channels_that_are_lost_do_not_take_the_others_with_them() {
 
 #[tokio::test]
 async fn channels_that_are_lost_while_there_is_no_stream_do_not_take_the_others_with_them() {
-    let mut server = Server::start(ServerOptions::new()).await;
-    let target = server.master().await;
-    let grants = ["--grant", "subscribe:keep:*", "--grant", "subscribe:lose:*"];
-    let made = server.json(&[&["key", "create", "--name", "narrow"][..], &grants].concat()).await;
-    let narrow = Target::new(server.address(), made["key"].as_str().unwrap());
-    let mut subscriber = Subscriber::open(following(&narrow, &["keep:a", "lose:a"])).unwrap();
-    let mut status = subscriber.status();
-    status.wait_for(|status| status.state == State::Connected).await.unwrap();
+    let (mut server, mut subscriber, key) = two_channels().await;
     server.kill().await;
-    server.json(&["key", "ungrant", made["id"].as_str().unwrap(), "subscribe:lose:*"]).await;
+    server.json(&["key", "ungrant", &key, "subscribe:lose:*"]).await;
     server.run().await;
     match update(&mut subscriber).await {
         Update::Refused { channel, code } => {
@@ -225,7 +223,7 @@ async fn channels_that_are_lost_while_there_is_no_stream_do_not_take_the_others_
         }
         other => panic!("a refusal was expected: {other:?}"),
     }
-    let publisher = Publisher::new(publishing(&target)).unwrap();
+    let publisher = Publisher::new(publishing(&server.master().await)).unwrap();
     publisher.publish_all([draft("lose:a", 1), draft("keep:a", 2)]).await.unwrap();
     assert_eq!(number(&event(&mut subscriber).await), 2);
 }

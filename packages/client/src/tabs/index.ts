@@ -7,7 +7,7 @@ import { Member } from './member.ts';
 /** A connection that is shared with the other tabs; where that cannot be, one of this client's own. */
 export async function drive(parts: DriverParts): Promise<Driver> {
   const { options, environment, requests } = parts;
-  const { tabs, auth, credentials = 'same-origin' } = options;
+  const { tabs, auth } = options;
   const platform = {
     BroadcastChannel: globalThis.BroadcastChannel,
     locks: globalThis.navigator?.locks,
@@ -18,7 +18,7 @@ export async function drive(parts: DriverParts): Promise<Driver> {
   const isNamed = auth === undefined || typeof tabs === 'string';
   if (!isNamed) environment.report(new TypeError('tidings: with `auth`, `tabs` must name who is signed in'));
   if (isNamed && locks && BroadcastChannel && origin) {
-    const { url } = await requests();
+    const { url, credentials } = await requests();
     const base = `tidings:1:${JSON.stringify([url, credentials, tabs])}`;
     const open = (name: string) => new BroadcastChannel(name) as Broadcast;
     return new Member(parts, { base, locks, open });

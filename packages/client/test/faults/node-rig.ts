@@ -2,12 +2,13 @@
 
 import WebSocket from 'ws';
 import { createClient, type TransportName } from '../../src/index.ts';
+import { CountedTimers } from '../support/timers.ts';
 import { type Rig, type RigOptions, timesFor } from './rig.ts';
 
 export function nodeRig({ url, key, transport }: RigOptions): Rig {
   const ids: { [channel: string]: string[] } = {};
   const [gaps, errors]: [string[], string[]] = [[], []];
-  let timers = 0;
+  const timers = new CountedTimers();
   const client = createClient({
     url,
     auth: () => key,
@@ -15,22 +16,7 @@ export function nodeRig({ url, key, transport }: RigOptions): Rig {
     ...timesFor(transport),
     environment: {
       WebSocket: WebSocket as never,
-      after: (milliseconds, run) => {
-        timers += 1;
-        let isOver = false;
-        const end = () => {
-          if (!isOver) timers -= 1;
-          isOver = true;
-        };
-        const timer = setTimeout(() => {
-          end();
-          run();
-        }, milliseconds);
-        return () => {
-          end();
-          clearTimeout(timer);
-        };
-      },
+      after: timers.after,
     },
   });
   return {
@@ -51,8 +37,9 @@ export function nodeRig({ url, key, transport }: RigOptions): Rig {
     close: async () => {
       client.close();
       // What was under way ends within a few turns.
-      for (let turn = 0; turn < 50 && timers > 0; turn += 1) await new Promise((resolve) => setTimeout(resolve, 10));
-      return timers;
+      for (let turn = 0; turn < 50 && timers.running > 0; turn += 1)
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      return timers.running;
     },
   };
 }

@@ -6,6 +6,7 @@ import { failure, TidingsError } from '../../src/failure.ts';
 import { covers } from '../../src/pattern.ts';
 import type { Ask, Connection, Host, Incoming, Transport } from '../../src/transports/transport.ts';
 import type { Addition, Changed, Cursor, Event } from '../../src/wire/generated.ts';
+import { settle } from '../support/clock.ts';
 
 export function idOf(n: number, lineage = 1): Cursor {
   return `${n.toString(32).toUpperCase().padStart(13, '0')}.000000${lineage}` as Cursor;
@@ -169,6 +170,19 @@ export class FakeServer {
       return session;
     },
   };
+
+  /** Lets everything pass that is on its way. */
+  async flow(): Promise<void> {
+    for (let turn = 0; turn < 5; turn += 1) {
+      await settle();
+      for (const answer of this.answers.splice(0)) answer(false);
+      for (const session of this.open) {
+        session.read();
+        for (const say of session.out.splice(0)) say();
+      }
+    }
+    await settle();
+  }
 }
 
 export { earlier, isOn };

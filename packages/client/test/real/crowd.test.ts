@@ -11,6 +11,7 @@ import { counted, streamsOpened } from '../support/metrics.ts';
 import { FaultProxy } from '../support/proxy.ts';
 import { publish } from '../support/publish.ts';
 import { random } from '../support/random.ts';
+import { CountedTimers } from '../support/timers.ts';
 
 let server: Server;
 let key: string;
@@ -146,23 +147,7 @@ for (const transport of IN_NODE) {
     });
 
     test('closed while it begins, at whatever moment, nothing is left', async () => {
-      let timers = 0;
-      const after = (milliseconds: number, run: () => void) => {
-        timers += 1;
-        let isOver = false;
-        const end = () => {
-          if (!isOver) timers -= 1;
-          isOver = true;
-        };
-        const timer = setTimeout(() => {
-          end();
-          run();
-        }, milliseconds);
-        return () => {
-          end();
-          clearTimeout(timer);
-        };
-      };
+      const timers = new CountedTimers();
       const states = new Set<string>();
       for (let moment = 0; moment < 40; moment += 1) {
         const seen = new Collector();
@@ -170,7 +155,7 @@ for (const transport of IN_NODE) {
           if (moment % 2 === 0) await pause(3);
           return key;
         };
-        const environment = { WebSocket: CountedSocket as never, after };
+        const environment = { WebSocket: CountedSocket as never, after: timers.after };
         const client = clientOf(transport, { url: proxy.url, auth, heartbeat: 1000, environment });
         const { ready } = client.subscribe(`ends:${transport}`, seen);
         const outcome = ready.then(
@@ -189,7 +174,10 @@ for (const transport of IN_NODE) {
       }
       console.log(`${transport}: closed in the states ${[...states].join(', ')}`);
       expect(states.has('connecting')).toBe(true);
-      await until(`no timer (${timers}) or connection (${proxy.said})`, () => timers === 0 && proxy.open === 0);
+      await until(
+        `no timer (${timers.running}) or connection (${proxy.said})`,
+        () => timers.running === 0 && proxy.open === 0,
+      );
       await until('no session', async () => (await counted(server, 'tidings_sessions_attached')) === 0);
     });
   });

@@ -109,7 +109,9 @@ describe('one connection', () => {
 
   test('different names, servers and credentials have connections of their own', async () => {
     const given = [{}, { tabs: 'ann' }, { tabs: 'bob' }, { tabs: 'true' }, { url: 'http://other.test' }];
-    const all = [...given, { credentials: 'include' as const }].map((options) => world.open(options).follow(['a']));
+    // The last is what the first has without saying so: these two share.
+    const credentials = (['same-origin', 'include'] as const).map((credentials) => ({ credentials }));
+    const all = [...given, ...credentials].map((options) => world.open(options).follow(['a']));
     await world.flow();
     expect(all.every(({ isReady }) => isReady)).toBe(true);
     expect(streams()).toBe(6);

@@ -125,3 +125,14 @@ test('a credential is asked for once, again when it is to be fresh, and again wh
   expect(sent).toEqual(['Bearer one', 'Bearer one', 'Bearer two', 'Bearer three']);
   expect(asked).toEqual([false, true, true, false]);
 });
+
+test('`Retry-After` may be a date that lies ahead', async () => {
+  const after = async (text: string) => {
+    const response = new Response('', { status: 503, headers: { 'retry-after': text } });
+    return (await failureOf(response)).after;
+  };
+  const ahead = await after(new Date(Date.now() + 20_000).toUTCString());
+  expect(ahead).toBeGreaterThan(15_000);
+  expect(ahead).toBeLessThanOrEqual(20_000);
+  expect(await after(new Date(Date.now() - 20_000).toUTCString())).toBeUndefined();
+});

@@ -1,6 +1,6 @@
 // A cast that is read again and again, for where nothing can be streamed.
 
-import { type Fetched, TidingsError } from '@tidings/client';
+import { failureOf, TidingsError } from '@tidings/client';
 import { type Cast, isTerminal } from '@tidings/client/casts';
 import { call } from '../frame.ts';
 import type { Hub } from '../hub.ts';
@@ -28,13 +28,6 @@ const TIME_LIMIT = 20_000;
 const LONGEST = 60_000;
 /** Refusals that the next time would meet as well. */
 const FINAL: readonly number[] = [400, 401, 403, 404, 410];
-
-/** The server's `Retry-After`, in seconds or as a date, as milliseconds from now. */
-function waitOf({ headers }: Fetched): number {
-  const after = headers.get('retry-after') ?? '';
-  const wait = /^\d+$/.test(after) ? Number(after) * 1000 : Date.parse(after) - Date.now();
-  return wait > 0 ? wait : 0;
-}
 
 export class PollStore extends Store<CastPollingResult, PollHandlers> {
   readonly #path: string;
@@ -76,14 +69,8 @@ export class PollStore extends Store<CastPollingResult, PollHandlers> {
         const cast = (await response.json()) as Cast;
         put(() => this.#read(cast));
       } else {
-        const { status } = response;
-        const { code = `status_${status}`, detail = code } = (await response.json().catch(() => ({}))) as {
-          code?: string;
-          detail?: string;
-        };
-        const isFinal = FINAL.includes(status);
-        const error = new TidingsError({ kind: isFinal ? 'forbidden' : 'busy', code, detail, status });
-        put(() => this.#failed(error, isFinal, waitOf(response)));
+        const why = await failureOf(response);
+        put(() => this.#failed(new TidingsError(why), FINAL.includes(response.status), why.after ?? 0));
       }
     } catch (error) {
       put(() => this.#failed(error as Error, false, 0));
