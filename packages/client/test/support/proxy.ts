@@ -95,8 +95,9 @@ export class FaultProxy {
     this.#armed.length = 0;
   }
 
-  get armed(): number {
-    return this.#armed.length;
+  /** Whether a fault has yet to strike. */
+  isArmed(fault: Fault): boolean {
+    return this.#armed.includes(fault);
   }
 
   /** Cuts every stream. */
@@ -135,7 +136,13 @@ export class FaultProxy {
     const url = asked.url ?? '';
     const isStream = asked.method !== 'OPTIONS' && (url.startsWith('/v1/events') || url.startsWith('/v1/poll'));
     const exchange = this.#enter(asked.socket, isStream, `${asked.method} ${url}`);
-    answer.on('close', () => exchange.end());
+    // An answer that waits for the one before it on its connection is told of no end: the connection is asked as well.
+    const over = new Promise<void>((resolve) => {
+      answer.on('close', resolve);
+      asked.socket.on('close', resolve);
+      answer.on('close', () => asked.socket.off('close', resolve));
+    });
+    over.then(() => exchange.end());
     if (isStream) await this.gate;
     const fault = isStream ? this.#openingFault(asked) : undefined;
     if (fault === 'hang in headers') return;
@@ -145,7 +152,7 @@ export class FaultProxy {
     const headers = { ...asked.headers, host: `127.0.0.1:${this.#target}` };
     const upstream = request({ port: this.#target, host: '127.0.0.1', method: asked.method, path: url, headers });
     upstream.on('error', () => asked.socket.destroy());
-    answer.on('close', () => upstream.destroy());
+    over.then(() => upstream.destroy());
     upstream.on('response', (response) => {
       const change = asked.method === 'POST' && url.includes('/subscriptions') ? this.#take(ANSWER_FAULTS) : undefined;
       if (change !== undefined) {
@@ -243,7 +250,20 @@ export class FaultProxy {
     end: () => void,
     isStream: boolean,
   ): void {
+    // Nothing overtakes what was there before it.
     let turn = Promise.resolve();
+    const send = (bytes: Buffer) => {
+      const pause = exchange.mode === 'slow' ? 15 : 0;
+      const size = exchange.mode === 'bytes' ? 1 : bytes.length;
+      const isWhole = exchange.mode === 'pass';
+      turn = turn.then(async () => {
+        if (isWhole) return write(bytes);
+        for (let at = 0; at < bytes.length && !exchange.socket.destroyed; at += size) {
+          write(bytes.subarray(at, at + size));
+          await new Promise((resolve) => (pause > 0 ? setTimeout(resolve, pause) : setImmediate(resolve)));
+        }
+      });
+    };
     let tail = '';
     from.on('data', (bytes: Buffer) => {
       const text = tail + bytes.toString('latin1');
@@ -264,12 +284,12 @@ export class FaultProxy {
           (exchange.socket as Socket).resetAndDestroy();
           return;
         case 'half event':
+          send(half);
           exchange.mode = 'hang';
-          write(half);
-          exchange.socket.end();
+          turn.then(() => exchange.socket.end());
           return;
         case 'hang mid-event':
-          write(half);
+          send(half);
           exchange.mode = 'hang';
           return;
         case 'one-byte chunks':
@@ -280,16 +300,7 @@ export class FaultProxy {
           break;
         default:
       }
-      if (exchange.mode === 'hang') return;
-      if (exchange.mode === 'pass') return write(bytes);
-      const pause = exchange.mode === 'slow' ? 15 : 0;
-      const size = exchange.mode === 'bytes' ? 1 : bytes.length;
-      turn = turn.then(async () => {
-        for (let at = 0; at < bytes.length && !exchange.socket.destroyed; at += size) {
-          write(bytes.subarray(at, at + size));
-          await new Promise((resolve) => (pause > 0 ? setTimeout(resolve, pause) : setImmediate(resolve)));
-        }
-      });
+      if (exchange.mode !== 'hang') send(bytes);
     });
     from.on('end', () => {
       if (exchange.mode !== 'hang') turn.then(end);
