@@ -39,7 +39,17 @@ impl Credential {
     }
 
     /// A token that `fetch` brings. It is asked again when the token is about to end (`$expiring`), has ended or was
-    /// refused. Its errors are tried again with growing delays.
+    /// refused; from one renewal beside a stream to the next it takes five seconds at least. Its errors, and fetching that
+    /// takes longer than [`Options::open_timeout`](crate::subscriber::Options::open_timeout), are tried again with the delays
+    /// of the options.
+    ///
+    /// ```no_run
+    /// use tidings_client::{Credential, subscriber::Options};
+    ///
+    /// # async fn token() -> Result<String, std::io::Error> { Ok(String::new()) }
+    /// let credential = Credential::renewed(|| async { Ok(token().await?) });
+    /// let options = Options { credential, ..Options::of(["doc:7"]) };
+    /// ```
     #[must_use]
     pub fn renewed<F, Fetched>(fetch: F) -> Self
     where

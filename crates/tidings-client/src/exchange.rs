@@ -1,4 +1,7 @@
 //! One request and its answer, over connections that are kept.
+//!
+//! HTTP/1.1. Connecting takes 10 seconds at most, an answer has 4 MiB at most, a connection on which nothing was asked for 20
+//! seconds is closed. Redirects are not followed: the credential goes to the server that was named, and nowhere else.
 
 use std::error::Error;
 use std::fmt;
@@ -12,6 +15,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use serde::de::IgnoredAny;
 use tidings_protocol::Cursor;
 use tokio::time::timeout;
 
@@ -34,16 +38,18 @@ pub enum Trouble {
     /// The server could not be reached: nothing was asked.
     #[error("{0}")]
     Unreachable(String),
-    /// The connection broke, or no answer came in time: whether the request had its effect is unknown.
+    /// The connection broke, no answer came in time, or something else than a server of Tidings answered: whether the
+    /// request had its effect is unknown.
     #[error("{0}")]
     Broken(String),
-    /// The server refused.
+    /// The server refused: nothing of the request has happened, but where the status is 5xx that is not certain.
     #[error("{0}")]
     Refused(Refusal),
 }
 
 impl Trouble {
-    /// Whether the same request may be answered later.
+    /// Whether the same request may be answered later: always, but for refusals that are not
+    /// [temporary](Refusal::is_temporary).
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         match self {
@@ -126,7 +132,7 @@ impl Http {
     /// Reads a record: its JSON, and the position at which it was read, where the answer says so.
     ///
     /// # Errors
-    /// [`Trouble`].
+    /// [`Trouble`], also where the answer is no JSON.
     pub(crate) async fn record(
         &self,
         path: &str,
@@ -139,7 +145,11 @@ impl Http {
             let (head, body) = response.into_parts();
             let cursor = head.headers.get("tidings-cursor");
             let cursor = cursor.and_then(|cursor| Cursor::from_bytes(cursor.as_bytes()).ok());
-            Ok((self.read(body).await?, cursor))
+            let text = self.read(body).await?;
+            if serde_json::from_slice::<IgnoredAny>(&text).is_err() {
+                return Err(self.broken(&"the answer is no JSON: is something else in between?"));
+            }
+            Ok((text, cursor))
         };
         self.in_time(limit, reading).await
     }

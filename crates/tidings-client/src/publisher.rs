@@ -46,15 +46,50 @@ pub struct Options {
     pub api_key: Option<String>,
     /// A PEM file with the certificates to believe over TLS. Default: those of the system.
     pub ca: Option<PathBuf>,
-    /// How long the calls that are awaited try.
+    /// How long the calls that are awaited try. Default: ten attempts of 10 s within 60 s; see [`Patience`].
     pub patience: Patience,
-    /// What the queue holds, and how long it tries.
+    /// What the queue holds, and how long it tries. Default: 10,000 events and 16 MiB, 10 minutes; see [`QueueOptions`].
     pub queue: QueueOptions,
     /// Who is told of events from the queue that were not published. Default: nobody.
     pub on_error: Option<OnError>,
 }
 
 /// Publishes to one server. A clone shares connections and queue.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use tidings_client::publisher::{OnError, Options};
+/// use tidings_client::{Draft, PublishError, Publisher};
+///
+/// let publisher = Publisher::new(Options {
+///     on_error: Some(OnError::new(|draft, error| eprintln!("{} was not published: {error}", draft.channel()))),
+///     ..Options::default()
+/// })?;
+///
+/// // One event, until it is on the server's disk.
+/// let draft = Draft::new("doc:7", "saved", &serde_json::json!({"by": "ada"}))?.version(3);
+/// match publisher.publish(draft).await {
+///     Ok(receipt) => println!("it is at {}", receipt.id),
+///     Err(error) if error.code() == Some("channel_ended") => println!("nothing follows on doc:7"),
+///     Err(error) => return Err(error.into()),
+/// }
+///
+/// // Several, in their order.
+/// let drafts: Result<Vec<Draft>, _> = (0..250).map(|n| Draft::new("doc:8", "line", &n)).collect();
+/// match publisher.publish_all(drafts?).await {
+///     Ok(receipts) => println!("{} are on disk", receipts.len()),
+///     Err(interrupted) => println!("{} are, then {}", interrupted.published.len(), interrupted.error),
+/// }
+///
+/// // One that nobody waits for.
+/// publisher.enqueue(Draft::new("doc:7", "seen", &())?)?;
+///
+/// // Before the process ends.
+/// publisher.flush(Duration::from_secs(5)).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Publisher {
     shared: Arc<Shared>,
@@ -98,7 +133,7 @@ impl Publisher {
     /// Publishes an event. Once this answers, the event is on the server's disk.
     ///
     /// # Errors
-    /// [`PublishError`].
+    /// [`PublishError`]; what can be seen beforehand is [`PublishError::Refused`] before anything is sent.
     pub async fn publish(&self, draft: Draft) -> Result<Receipt, PublishError> {
         let sealed = [draft.seal()?];
         let receipts = self.shared.sender.publish(&sealed, &self.shared.patience).await?;

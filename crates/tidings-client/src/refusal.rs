@@ -3,12 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tidings_protocol::problem::Problem;
 
-/// An answer that is not a success.
+use crate::retry_after::pause;
+
+/// An answer that is not a success. What the codes mean stands in PROTOCOL.md ("Errors").
 #[derive(Debug, Clone)]
 pub struct Refusal {
     /// The status, e.g. 409.
@@ -21,7 +23,8 @@ pub struct Refusal {
     pub at: Option<String>,
     /// The record as it is, where the request was made from an earlier state of it.
     pub current: Option<Box<RawValue>>,
-    /// When it makes sense to try again, as `Retry-After` says.
+    /// After how long it makes sense to try again, as `Retry-After` says in seconds or by a date; none where it does not,
+    /// or where the date has passed. A year at most.
     pub retry_after: Option<Duration>,
 }
 
@@ -37,8 +40,7 @@ struct Body {
 impl Refusal {
     /// Reads status, headers and body.
     pub(crate) fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
-        let seconds = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-        let retry_after = seconds.map(Duration::from_secs);
+        let retry_after = pause(headers);
         let status = status.as_u16();
         match serde_json::from_slice::<Body>(body) {
             Ok(Body { code, detail, at, current }) => Self { status, code, detail, at, current, retry_after },
@@ -85,6 +87,7 @@ impl fmt::Display for Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::header;
 
     #[test]
     fn problems_are_read_whole() {

@@ -19,15 +19,23 @@ pub enum InvalidOptions {
         /// What is wrong with it.
         why: &'static str,
     },
-    /// The credential.
+    /// Where the record is that is to be read.
+    #[error(
+        "`{path}` cannot be used as the path of a record: write it as /api/casts/c1, without the server's URL"
+    )]
+    Path {
+        /// As it was given.
+        path: String,
+    },
+    /// The credential: of the options or of `TIDINGS_API_KEY`, empty or with a character that a header cannot have.
     #[error(
         "an API key or token is visible ASCII without spaces: set TIDINGS_API_KEY, or name one in the options"
     )]
     Credential,
-    /// Certificates.
+    /// The certificates of `ca`, or of the system: there are none that can be used, as the sentence says.
     #[error("{0}")]
     Certificates(String),
-    /// What is to be followed.
+    /// What is to be followed: no channel, one that cannot be, or more than fit in one request.
     #[error("{0}")]
     Subscription(String),
     /// There is nothing to run on.

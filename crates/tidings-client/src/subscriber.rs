@@ -2,7 +2,8 @@
 //!
 //! Owns: one stream of server-sent events at a time (`query`, `connection`), what it says (`input`), what to do about it
 //! (`machine`), which channels it has and what was given of them (`roster`, `change`), doing it (`driver`), the queue to
-//! whoever listens, and reading a record before its events (`snapshot`). Leaves out: what an application holds.
+//! whoever listens, reading a record before its events (`snapshot`), and again after gaps (`followed`). Leaves out: what an
+//! application holds.
 //!
 //! Invariants: every event after the position is given once and in order, or a [`Gap`] says which are not; what a channel
 //! missed that is added later is given in order, between others' events; the queue is bounded: a listener that does not
@@ -12,36 +13,35 @@ mod change;
 mod connection;
 mod driver;
 mod event;
+mod followed;
 mod input;
 mod machine;
 mod query;
 mod roster;
+mod setup;
 mod snapshot;
 mod stopped;
 
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_util::Stream;
 use futures_util::future::poll_fn;
 use tidings_protocol::Cursor;
-use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
 
 pub use self::change::{Channels, NotChanged};
-use self::driver::{Driver, Handed, Work};
+use self::driver::Handed;
 pub use self::event::{Event, Gap, Update};
-use self::machine::{Machine, Rules};
-use self::query::Query;
-use self::roster::Roster;
+pub use self::followed::{Followed, NotFollowed, Told};
+use self::setup::Setup;
 pub use self::snapshot::NoSnapshot;
 pub use self::stopped::{State, Status, Stopped};
 use crate::backoff::Backoff;
 use crate::credential::Credential;
-use crate::exchange::Http;
 use crate::server::InvalidOptions;
 pub use tidings_protocol::cursor::Since;
 
@@ -50,12 +50,13 @@ pub use tidings_protocol::cursor::Since;
 pub struct Options {
     /// The server's URL, `http://` or `https://`. Default: `TIDINGS_URL`, else `http://127.0.0.1:8080`.
     pub url: Option<String>,
-    /// Who asks. Default: the API key in `TIDINGS_API_KEY`.
+    /// Who asks. Default: the API key in `TIDINGS_API_KEY`; where it is not set, none is shown.
     pub credential: Credential,
     /// A PEM file with the certificates to believe over TLS. Default: those of the system.
     pub ca: Option<PathBuf>,
-    /// Channels and patterns (`cast:7`, `cast:*`, `*`) to begin with; one at least, and with those that are added later no
-    /// more at a time than fits in a request target of 8 KiB.
+    /// Channels and patterns (`cast:7`, `cast:*`, `*`) to begin with, each of 200 bytes at most; one at least, and with those
+    /// that are added later no more at a time than fits in a request target of 8 KiB. There is no default: see
+    /// [`Options::of`].
     pub channels: Vec<String>,
     /// Only events of these types. Default: all.
     pub types: Vec<String>,
@@ -64,16 +65,18 @@ pub struct Options {
     /// Where to begin: with what comes next, with the oldest retained event, or after a cursor that was kept. Default:
     /// what comes next.
     pub since: Since,
-    /// Updates that wait for whoever listens, at most. Default: 256.
+    /// Updates that wait for whoever listens, at most; 0 counts as 1. Once they are as many, the stream is not read on.
+    /// Default: 256.
     pub queue: usize,
     /// The delays before a stream is asked for again, where the server names none. Default: up to 1 s, doubling up to
     /// 30 s.
     pub backoff: Backoff,
-    /// Failures in a row after which it stops. Default: `None`, it never does.
+    /// Failures in a row after which it stops; what is refused for good stops it at once. Default: `None`, it never gives up.
     pub attempts: Option<u32>,
     /// A stream must be open, a fresh credential there, and a change of the channels answered, in so long. Default: 20 s.
     pub open_timeout: Duration,
-    /// A stream that says nothing for so long is lost. Default: 75 s, two and a half of the server's default heartbeats.
+    /// A stream that says nothing for so long is lost. It must be longer than the server's heartbeat (`stream.heartbeat`).
+    /// Default: 75 s, two and a half of the server's default heartbeats.
     pub silence: Duration,
 }
 
@@ -105,6 +108,36 @@ impl Options {
 }
 
 /// Follows channels. It works in a task of its own until it is dropped.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use tidings_client::subscriber::{Options, Since};
+/// use tidings_client::{Cursor, Subscriber, Update};
+///
+/// # let kept: Option<String> = None;
+/// // After the cursor that was kept, a text, or with what comes next.
+/// let since = match kept {
+///     Some(text) => Since::Cursor(text.parse::<Cursor>()?),
+///     None => Since::Now,
+/// };
+/// let mut subscriber = Subscriber::open(Options { since, ..Options::of(["doc:7", "chat:*"]) })?;
+/// while let Some(update) = subscriber.next().await {
+///     match update? {
+///         Update::Event(event) => {
+///             let data: serde_json::Value = event.read()?;
+///             println!("{} on {}: {data}", event.kind, event.channel);
+///         }
+///         Update::Gap(gap) => println!("read {:?} anew: {}", gap.channels, gap.reason),
+///         Update::Lagged { skipped, .. } => println!("{skipped} were left out for what comes next"),
+///         Update::Joined { channels } => println!("{channels:?} are followed too"),
+///         Update::Refused { channel, code } => println!("{channel} is not followed: {code}"),
+///     }
+///     // Kept together with what was made of the update, it is where another subscriber goes on.
+///     let _kept = subscriber.cursor().map(|cursor| cursor.to_string());
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Subscriber {
     updates: mpsc::Receiver<Handed>,
@@ -119,39 +152,16 @@ impl Subscriber {
     /// # Errors
     /// [`InvalidOptions`].
     pub fn open(options: Options) -> Result<Self, InvalidOptions> {
-        let http = Http::new(options.url.as_deref(), options.ca.as_deref())?;
-        let query = Query::of(&options)?;
-        let (shown, renewal) = options.credential.take()?;
-        let rules = Rules {
-            backoff: options.backoff,
-            opening: options.open_timeout,
-            silence: options.silence,
-            attempts: options.attempts,
-            can_renew: renewal.is_some(),
-        };
-        let runtime = Handle::try_current().map_err(|_| InvalidOptions::NoRuntime)?;
-        let roster = Roster::new(&options.channels, query.room());
-        let (machine, effects) =
-            Machine::start(rules, options.since, roster, renewal.is_some(), Duration::ZERO);
-        let (out, updates) = mpsc::channel(options.queue.max(1));
-        let (status, watched) = watch::channel(machine.status());
-        let started = Instant::now();
-        let (channels, changes) = Channels::new();
-        let (work, patience) = (Work::default(), options.open_timeout);
-        let driver =
-            Driver { http, query, shown, renewal, changes, out, status, machine, started, patience, work };
-        runtime.spawn(driver.run(effects));
-        let cursor = match options.since {
-            Since::Cursor(cursor) => Some(cursor),
-            Since::Start | Since::Now => None,
-        };
-        Ok(Self { updates, channels, status: watched, cursor })
+        let since = options.since;
+        let setup = Setup::of(options)?;
+        let status = Status { state: State::Connecting, failures: 0, why: None };
+        Ok(setup.start(since, &Arc::new(watch::Sender::new(status))))
     }
 
     /// What comes next; `None` once what was followed has ended, or an error was given. May be dropped and called again.
     ///
     /// # Errors
-    /// [`Stopped`], once.
+    /// [`Stopped`], once; after that `None`.
     pub async fn next(&mut self) -> Option<Result<Update, Stopped>> {
         poll_fn(|cx| self.poll(cx)).await
     }

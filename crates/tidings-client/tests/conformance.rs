@@ -25,7 +25,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 /// What this client can do, of what cases may need.
-const ABILITIES: [&str; 3] = ["renewal", "change", "snapshot"];
+const ABILITIES: [&str; 4] = ["renewal", "change", "snapshot", "again"];
 
 /// What this client does otherwise than a case says, and why that is so. One that holds again fails here: take it out.
 const OTHERWISE: &[(&str, &str)] = &[

@@ -6,6 +6,7 @@ mod changing;
 mod credentials;
 mod cutting;
 mod example;
+mod followed;
 mod following;
 mod publishing;
 mod snapshot;

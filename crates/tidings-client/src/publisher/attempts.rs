@@ -46,12 +46,13 @@ pub(crate) async fn insist(
     call: &Call,
     patience: &Patience,
 ) -> Result<Bytes, PublishError> {
-    let end = Instant::now() + patience.total;
+    // A time too long to be reckoned with has no end.
+    let end = Instant::now().checked_add(patience.total);
+    let left = || end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
     let mut attempts = 0;
     loop {
-        let left = end.saturating_duration_since(Instant::now());
         attempts += 1;
-        let last = match exchange.post(call, patience.attempt.min(left)).await {
+        let last = match exchange.post(call, patience.attempt.min(left())).await {
             Ok(answer) => return Ok(answer),
             Err(Trouble::Refused(refusal)) if !refusal.is_temporary() => {
                 return Err(PublishError::Refused(refusal));
@@ -60,7 +61,7 @@ pub(crate) async fn insist(
         };
         let named = last.refusal().and_then(|refusal| refusal.retry_after).unwrap_or_default();
         let delay = named.saturating_add(patience.backoff.delay(attempts, rand::random()));
-        if attempts >= patience.attempts || Instant::now() + delay >= end {
+        if attempts >= patience.attempts || delay >= left() {
             return Err(PublishError::GivenUp { attempts, last });
         }
         sleep(delay).await;
@@ -108,6 +109,14 @@ mod tests {
         assert!(outcome.is_ok());
         let waited = times[1] - times[0];
         assert!(waited >= Duration::from_secs(7) && waited <= Duration::from_millis(7_250), "{waited:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn patience_may_be_without_end() {
+        let script = Script::of(vec![Err(refused(429, "rate_limited", Some(86_400))), Ok("done")]);
+        let call = Call { path: "/v1/publish".into(), body: Bytes::from("{}"), shown: Default::default() };
+        let patience = Patience { total: Duration::MAX, attempt: Duration::MAX, ..Patience::default() };
+        assert_eq!(insist(&*script, &call, &patience).await.unwrap(), Bytes::from("done"));
     }
 
     #[tokio::test(start_paused = true)]

@@ -6,8 +6,10 @@ use tidings_protocol::publish::parse_publish;
 
 use super::error::PublishError;
 
-/// An event that is to be published. What its members mean and which limits they have stands in PROTOCOL.md
-/// ("Publishing"); they are checked when it is published, before it is sent.
+/// An event that is to be published. What its members mean stands in PROTOCOL.md ("Publishing").
+///
+/// Limits: a channel of 200 bytes, a type of 100, a category of 40, key, mutation id and actor of 200 each, an idempotency key
+/// of 255; data of 64 KiB as JSON, nested 64 deep. They are checked when it is published, before it is sent.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Draft {
@@ -34,7 +36,7 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// An event of this type on this channel.
+    /// An event of this type on this channel: not a pattern, and not one that an app keeps for itself (`cast:…`).
     ///
     /// # Errors
     /// `data` cannot be written as JSON.
@@ -126,7 +128,8 @@ impl Draft {
     }
 
     /// The publisher's own idempotency key, where one is at hand that outlives this process. Without one, each call
-    /// draws its own, and keeps it over its attempts.
+    /// draws its own, and keeps it over its attempts. The server knows it for 24 hours at least; the same key with another
+    /// event is refused (`idempotency_conflict`).
     #[must_use]
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
         self.idempotency_key = Some(key.into());

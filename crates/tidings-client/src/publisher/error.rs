@@ -10,7 +10,8 @@ use crate::refusal::Refusal;
 /// Why a call has failed for good.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum PublishError {
-    /// It was refused and will be again: nothing of the call has happened.
+    /// It was refused and will be again: nothing of the call has happened. Either the server has, or what it would refuse was
+    /// seen before it was asked; [`PublishError::code`] says why.
     #[error("{0}")]
     Refused(Refusal),
     /// It was tried as often, or for as long, as the options allow. Unless nothing but [`Trouble::Unreachable`] was met,
@@ -22,7 +23,7 @@ pub enum PublishError {
         /// What the last attempt met.
         last: Trouble,
     },
-    /// What was answered is not what this client knows.
+    /// What was answered is not what this client knows: it is a success all the same, so that as a rule it has happened.
     #[error("what the server answered is not understood: {0}")]
     Misunderstood(String),
 }
@@ -69,7 +70,7 @@ pub enum NotQueued {
     /// The queue holds as much as it may; the event is handed back.
     #[error("the queue is full: the server is away, or slower than what is published")]
     Full(Box<Draft>),
-    /// It would be refused.
+    /// It would be refused: [`PublishError::Refused`].
     #[error(transparent)]
     Refused(#[from] PublishError),
     /// There is nothing to run on.

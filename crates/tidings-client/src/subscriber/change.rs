@@ -74,6 +74,19 @@ pub enum NotChanged {
 }
 
 /// Changes what a subscriber follows, while it does, from wherever it is held.
+///
+/// ```no_run
+/// # async fn example(subscriber: tidings_client::Subscriber) -> Result<(), tidings_client::subscriber::NotChanged> {
+/// use tidings_client::subscriber::Since;
+///
+/// let channels = subscriber.channels();
+/// tokio::spawn(async move {
+///     channels.add("doc:8", Since::Start)?;
+///     channels.remove("doc:7")
+/// });
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Channels(mpsc::Sender<Change>);
 

@@ -38,7 +38,7 @@ pub(super) struct Driver {
     pub(super) renewal: Option<Renewal>,
     pub(super) changes: mpsc::Receiver<Change>,
     pub(super) out: mpsc::Sender<Handed>,
-    pub(super) status: watch::Sender<Status>,
+    pub(super) status: Arc<watch::Sender<Status>>,
     pub(super) machine: Machine,
     pub(super) started: Instant,
     /// A change of the channels takes at most so long.
@@ -64,7 +64,8 @@ impl Driver {
             return;
         }
         loop {
-            let deadline = self.machine.deadline().map(|deadline| self.started + deadline);
+            // One too far away to be reckoned with never comes.
+            let deadline = self.machine.deadline().and_then(|deadline| self.started.checked_add(deadline));
             let input = tokio::select! {
                 () = self.out.closed() => return,
                 input = self.work.next() => input,
@@ -86,7 +87,8 @@ impl Driver {
         let effects = self.machine.on_input(now, rand::random(), input);
         let status = self.machine.status();
         self.status.send_if_modified(|known| {
-            let is_new = *known != status;
+            // Whoever has stopped listening may tell a status of its own.
+            let is_new = *known != status && !self.out.is_closed();
             if is_new {
                 *known = status;
             }

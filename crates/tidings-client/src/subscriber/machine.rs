@@ -258,7 +258,7 @@ impl Machine {
                 Vec::new()
             }
             Input::Taken => {
-                self.deadline = Some(now + self.rules.silence);
+                self.deadline = Some(now.saturating_add(self.rules.silence));
                 Vec::new()
             }
             Input::Named(delay) => {
@@ -370,7 +370,7 @@ impl Machine {
         self.roster.open(position.seq);
         self.phase = Phase::Live { session: ready.session };
         self.is_fresh = false;
-        self.deadline = Some(now + self.rules.silence);
+        self.deadline = Some(now.saturating_add(self.rules.silence));
         let mut effects = vec![Effect::Moved(position)];
         effects.extend(self.ask());
         effects
@@ -379,7 +379,7 @@ impl Machine {
     fn lives(&mut self, now: Duration) {
         self.failures = 0;
         self.why = None;
-        self.deadline = Some(now + self.rules.silence);
+        self.deadline = Some(now.saturating_add(self.rules.silence));
     }
 
     fn news(&mut self, update: Update, id: Option<Cursor>) -> Vec<Effect> {
@@ -520,7 +520,7 @@ impl Machine {
         self.roster.close();
         self.phase = Phase::Opening;
         self.renewal = None;
-        self.deadline = Some(now + self.rules.opening);
+        self.deadline = Some(now.saturating_add(self.rules.opening));
         vec![Effect::Open]
     }
 
@@ -531,7 +531,7 @@ impl Machine {
     fn renew(&mut self, now: Duration) -> Vec<Effect> {
         self.phase = Phase::Renewing;
         (self.renewed_at, self.renewal) = (Some(now), None);
-        self.deadline = Some(now + self.rules.opening);
+        self.deadline = Some(now.saturating_add(self.rules.opening));
         vec![Effect::Renew]
     }
 

@@ -5,13 +5,15 @@ use crate::refusal::Refusal;
 /// Why a subscriber has stopped for good. An end in order (`terminal_state`) is none of these: nothing follows then.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Stopped {
-    /// The server refuses the stream, and there is no other credential to show.
+    /// The server refuses the stream for good, and there is no other credential to show: `unauthenticated`,
+    /// `forbidden_channel`, or what else its `code` says.
     #[error("{0}")]
     Refused(Refusal),
     /// The server has ended the stream and says not to come back, or not with this credential.
     #[error("the server has ended the stream: {reason}")]
     Ended {
-        /// The reason, as in PROTOCOL.md ("Ends").
+        /// The reason, as in PROTOCOL.md ("Ends"): `expired`, `signed_out` and `revoked` where another credential is needed,
+        /// `ended_by_admin`, `membership_ended`, `replaced`.
         reason: String,
     },
     /// It was tried as often as the options allow.
@@ -27,6 +29,8 @@ pub enum Stopped {
 /// What a subscriber does just now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
+    /// It reads the record that it follows, or waits before it reads it again.
+    Reading,
     /// It asks for a stream.
     Connecting,
     /// The stream is open.

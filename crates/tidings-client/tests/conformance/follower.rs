@@ -4,12 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tidings_client::subscriber::{Channels, Options, Since, State, Status};
-use tidings_client::{Backoff, Credential, Event, Gap, Stopped, Subscriber, Update};
+use tidings_client::subscriber::{Channels, NotFollowed, Options, Since, State, Status};
+use tidings_client::{Backoff, Credential, Event, Followed, Gap, Stopped, Subscriber, Told, Update};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::words::fill_text;
+
+/// The status, and what changes the channels, where they can be changed.
+type Begun = watch::Receiver<Option<(watch::Receiver<Status>, Option<Channels>)>>;
 
 /// A subscriber and what it has told.
 #[derive(Debug)]
@@ -18,7 +21,7 @@ pub(crate) struct Follower {
     /// The state once nothing follows.
     over: watch::Receiver<Option<&'static str>>,
     /// What there is once a subscriber is: a record may have to be read first.
-    begun: watch::Receiver<Option<(watch::Receiver<Status>, Channels)>>,
+    begun: Begun,
     task: JoinHandle<()>,
 }
 
@@ -54,7 +57,7 @@ impl Follower {
     }
 
     fn channels(&self) -> Channels {
-        self.begun.borrow().as_ref().map(|(_, channels)| channels.clone()).unwrap()
+        self.begun.borrow().as_ref().and_then(|(_, channels)| channels.clone()).unwrap()
     }
 
     /// Follows these no more.
@@ -64,51 +67,31 @@ impl Follower {
         }
     }
 
-    /// Follows what a case says.
-    pub(crate) fn start(url: String, client: &Value, follow: &Value) -> Self {
-        let since = since(follow);
-        let time = |name: &str, default: u64| Duration::from_millis(client[name].as_u64().unwrap_or(default));
-        let options = Options {
-            url: Some(url),
-            credential: credential(client),
-            channels: texts(&follow["channels"]),
-            types: texts(&follow["types"]),
-            categories: texts(&follow["categories"]),
-            since,
-            backoff: Backoff { first: time("backoff", 30), longest: time("backoff", 30) },
-            silence: time("silence", 20_000),
-            open_timeout: time("opening", 10_000),
-            ..Options::default()
-        };
+    /// Follows what a case says; `is_again`: a record that it follows is read again by itself.
+    pub(crate) fn start(url: String, client: &Value, follow: &Value, is_again: bool) -> Self {
+        let options = options(url, client, follow);
         let (out, told) = mpsc::channel(1_000);
         let ((ended, over), (begin, begun)) = (watch::channel(None), watch::channel(None));
         let record = follow["snapshot"].as_str().map(str::to_owned);
         let task = tokio::spawn(async move {
-            let mut subscriber = match record {
-                None => Subscriber::open(options).unwrap(),
+            let state = match record {
+                Some(path) if is_again => {
+                    let followed = Followed::open(&path, options).unwrap();
+                    let _ = begin.send(Some((followed.status(), None)));
+                    tell_again(followed, &out).await
+                }
                 Some(path) => {
                     let (record, subscriber) = Subscriber::snapshot::<Value>(&path, options).await.unwrap();
                     let _ = out.send(json!({"snapshot": record})).await;
-                    subscriber
+                    let _ = begin.send(Some((subscriber.status(), Some(subscriber.channels()))));
+                    tell(subscriber, &out).await
+                }
+                None => {
+                    let subscriber = Subscriber::open(options).unwrap();
+                    let _ = begin.send(Some((subscriber.status(), Some(subscriber.channels()))));
+                    tell(subscriber, &out).await
                 }
             };
-            let _ = begin.send(Some((subscriber.status(), subscriber.channels())));
-            let mut state = "closed";
-            while let Some(update) = subscriber.next().await {
-                let told = match update {
-                    Ok(Update::Event(event)) => json!({"event": of_event(&event)}),
-                    Ok(Update::Gap(gap)) => json!({"gap": of_gap(&gap)}),
-                    Ok(Update::Refused { channel, code }) => {
-                        json!({"refused": {"channel": channel, "code": code}})
-                    }
-                    Ok(_) => Value::Null,
-                    Err(stopped) => {
-                        state = word(&stopped);
-                        refused(&stopped)
-                    }
-                };
-                let _ = out.send(told).await;
-            }
             let _ = ended.send(Some(state));
             // Whoever looks at the state later still finds it.
             std::future::pending::<()>().await;
@@ -129,6 +112,59 @@ impl Follower {
     pub(crate) fn told(&mut self) -> Option<Value> {
         std::iter::from_fn(|| self.told.try_recv().ok()).find(|told| !told.is_null())
     }
+}
+
+fn options(url: String, client: &Value, follow: &Value) -> Options {
+    let time = |name: &str, default: u64| Duration::from_millis(client[name].as_u64().unwrap_or(default));
+    Options {
+        url: Some(url),
+        credential: credential(client),
+        channels: texts(&follow["channels"]),
+        types: texts(&follow["types"]),
+        categories: texts(&follow["categories"]),
+        since: since(follow),
+        backoff: Backoff { first: time("backoff", 30), longest: time("backoff", 30) },
+        silence: time("silence", 20_000),
+        open_timeout: time("opening", 10_000),
+        ..Options::default()
+    }
+}
+
+/// Tells what comes until nothing follows; the state then.
+async fn tell(mut subscriber: Subscriber, out: &mpsc::Sender<Value>) -> &'static str {
+    let mut state = "closed";
+    while let Some(update) = subscriber.next().await {
+        let told = match update {
+            Ok(update) => of_update(&update),
+            Err(stopped) => {
+                state = word(&stopped);
+                refused(&stopped)
+            }
+        };
+        let _ = out.send(told).await;
+    }
+    state
+}
+
+/// The same of a record that is read again by itself.
+async fn tell_again(mut followed: Followed<Value>, out: &mpsc::Sender<Value>) -> &'static str {
+    let mut state = "closed";
+    while let Some(told) = followed.next().await {
+        let told = match told {
+            Ok(Told::Snapshot(record)) => json!({"snapshot": record}),
+            Ok(Told::Update(update)) => of_update(&update),
+            Err(NotFollowed::NoSnapshot(_)) => {
+                state = "refused";
+                Value::Null
+            }
+            Err(NotFollowed::Stopped(stopped)) => {
+                state = word(&stopped);
+                refused(&stopped)
+            }
+        };
+        let _ = out.send(told).await;
+    }
+    state
 }
 
 impl Drop for Follower {
@@ -153,6 +189,16 @@ fn refused(stopped: &Stopped) -> Value {
             json!({"refused": {"channel": refusal.at, "code": refusal.code}})
         }
         _ => Value::Null,
+    }
+}
+
+/// Null where no case asks for it.
+fn of_update(update: &Update) -> Value {
+    match update {
+        Update::Event(event) => json!({"event": of_event(event)}),
+        Update::Gap(gap) => json!({"gap": of_gap(gap)}),
+        Update::Refused { channel, code } => json!({"refused": {"channel": channel, "code": code}}),
+        Update::Lagged { .. } | Update::Joined { .. } => Value::Null,
     }
 }
 

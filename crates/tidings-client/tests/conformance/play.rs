@@ -99,7 +99,8 @@ impl Play<'_> {
             }
             let base = self.case.text["base"].as_str().unwrap_or_default();
             let url = format!("http://{}{base}", self.server.address);
-            self.follower = Some(Follower::start(url, &self.case.text["client"], follow));
+            let is_again = self.case.needs.iter().any(|need| need == "again");
+            self.follower = Some(Follower::start(url, &self.case.text["client"], follow, is_again));
             return Ok(());
         }
         if let Some(asked) = verb("open") {

@@ -83,12 +83,21 @@ fn in_state(rules: Rules, state: State) -> Machine {
         State::Connected => vec![ready(5)],
         State::Waiting => vec![lost()],
         State::Ended => vec![Input::Gone],
+        State::Reading => unreachable!("a machine reads no record"),
     };
     for input in inputs {
         machine.on_input(NOW, 0.5, input);
     }
     assert_eq!(machine.status().state, state);
     machine
+}
+
+#[test]
+fn limits_may_be_too_long_to_be_reckoned_with() {
+    let rules = Rules { opening: Duration::MAX, silence: Duration::MAX, ..rules() };
+    for state in [State::Renewing, State::Connecting, State::Connected] {
+        assert_eq!(in_state(rules, state).deadline(), Some(Duration::MAX), "{state:?}");
+    }
 }
 
 fn name(effect: &Effect) -> &'static str {
