@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tidings_acceptance::http::{Answer, Connection};
 use tidings_acceptance::publish::Lane;
 use tidings_acceptance::subscription::{Closed, Item};
-use tidings_acceptance::{Ask, Server, ServerOptions, Subscription, Target, Transport, report};
+use tidings_acceptance::{Ask, Figures, Server, ServerOptions, Subscription, Target, Transport, report};
 
 /// A request, put together by hand.
 #[derive(Debug, Clone)]
@@ -601,6 +601,59 @@ async fn a_body_is_read_whatever_its_type_says_and_unknown_members_are_ignored()
 }
 
 #[tokio::test]
+async fn refusals_are_told_and_counted_by_code_whatever_they_come_by() {
+    let server = Server::start(ServerOptions::new()).await;
+    let (master, reader) = (server.master().await, server.key("reader", &["subscribe:a"]).await);
+    let stranger = Target::new(master.address, "nobody");
+    let refused = [
+        (&master, "/v1/ws?channel=%3F", 4403, "ended_by_admin", "never", "invalid_channel"),
+        (&reader, "/v1/ws?channel=b", 4403, "ended_by_admin", "never", "forbidden_channel"),
+        (&stranger, "/v1/ws?channel=a", 4401, "expired", "auth", "unauthenticated"),
+        (&master, "/v1/ws?channel=a&ticket=none", 4401, "expired", "auth", "ticket_spent"),
+    ];
+    for (who, path, close, reason, retry, code) in refused {
+        let reply = tidings_acceptance::Call::socket(path).by(who).patient().make(who.address).await;
+        assert_eq!(reply.close, Some((close, code.to_owned())), "{path}: {}", reply.told());
+        let end = format!(r#"{{"reason":"{reason}","retry":"{retry}","code":"{code}"}}"#);
+        assert!(reply.has(&end), "{path}: {}", reply.told());
+    }
+    let Subscription::Ws(mut socket) =
+        Subscription::open(Transport::Ws, &reader, &Ask::of(&["a"])).await.unwrap()
+    else {
+        panic!("a WebSocket")
+    };
+    let publish = json!({"op": "publish", "ref": 1, "events": [good()]});
+    for (request, code) in [(json!({"op": "dance"}), "invalid_body"), (publish, "forbidden_channel")] {
+        socket.send(&request).await.unwrap();
+        assert_eq!(socket.answer().await.unwrap()["error"]["code"], code);
+    }
+    for (call, status) in [
+        (Call::get("/api/casts/one"), 401),
+        (Call::get("/api/casts/another"), 401),
+        (Call::new("DELETE", "/api/casts/one").by(&master), 405),
+        (Call::publish("{}").by(&master), 400),
+    ] {
+        assert_eq!(call.make(&master).await.status(), status, "{call:?}");
+    }
+    let figures = Figures::read(master.address).await;
+    for (code, route, count) in [
+        ("invalid_channel", "/v1/ws", 1),
+        ("forbidden_channel", "/v1/ws", 2),
+        ("unauthenticated", "/v1/ws", 1),
+        ("ticket_spent", "/v1/ws", 1),
+        ("invalid_body", "/v1/ws", 1),
+        ("unauthenticated", "/api/casts/{id}", 2),
+        ("method_not_allowed", "/api/casts/{id}", 1),
+        ("invalid_body", "/v1/publish", 1),
+    ] {
+        let row = format!("{{code=\"{code}\",route=\"{route}\"}}");
+        assert_eq!(figures.sum("tidings_refusals_total", &row), count, "{row}");
+    }
+    assert_eq!(figures.sum("tidings_refusals_total", ""), 10);
+    assert_eq!(figures.sum("tidings_streams_opened_total", "transport=\"ws\""), 1);
+}
+
+#[tokio::test]
 async fn too_many_streams_and_too_many_in_a_minute_are_429() {
     let server = Server::start(ServerOptions::new().set("limits.streams_per_key", "2")).await;
     let master = server.master().await;
@@ -618,7 +671,10 @@ async fn too_many_streams_and_too_many_in_a_minute_are_429() {
         panic!("no id in a refusal")
     };
     assert!(
-        name == "$end" && data.contains("\"rate_limited\"") && data.contains("\"after\":"),
+        name == "$end"
+            && data.contains("\"rate_limited\"")
+            && data.contains("\"after\":")
+            && data.contains("\"code\":\"too_many_streams\""),
         "{name} {data}"
     );
     assert!(matches!(third.next().await, Err(Closed::Ended(Some(4429)))));

@@ -1,6 +1,7 @@
 //! The members of a JSON object, read one by one: each refusal names its place.
 //!
-//! A member that is `null` is as if it were not there; members that nobody asks for are ignored.
+//! A member that is `null` is as if it were not there; members that nobody asks for are ignored. One that stands twice is
+//! refused.
 
 use jiff::Timestamp as Instant;
 use serde_json::{Map, Value};
@@ -24,7 +25,7 @@ impl Members {
     /// Reads a JSON object that stands at `place` of the body, a JSON pointer; empty for the body itself.
     ///
     /// # Errors
-    /// `invalid_body` for what is no JSON object.
+    /// `invalid_body` for what is no JSON object, or has a member twice.
     pub fn parse(text: &[u8], place: &str) -> Result<Self, Problem> {
         let members = from_object(text).map_err(|problem| match place {
             "" => problem,
@@ -179,6 +180,8 @@ mod tests {
         assert_eq!(place(body.word("w", 9).unwrap_err()), "/data/w");
         assert_eq!(place(body.user("u").unwrap_err()), "/data/u");
         assert_eq!(place(body.need::<()>("q", None).unwrap_err()), "/data/q");
-        assert_eq!(place(Members::parse(b"[]", "/data").unwrap_err()), "/data");
+        for text in ["[]", r#"{"a":1,"a":2}"#, r#"{"other":1,"other":1}"#] {
+            assert_eq!(place(Members::parse(text.as_bytes(), "/data").unwrap_err()), "/data", "{text}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::channel::Pattern;
-use crate::code::{EndReason, Retry};
+use crate::code::{EndReason, ErrorCode, Retry};
 use crate::cursor::Cursor;
 use crate::time::Timestamp;
 
@@ -101,6 +101,15 @@ pub enum Control {
         /// When to come back, for [`Retry::Later`].
         after: Option<Duration>,
     },
+    /// The stream is refused where the client cannot be told by a status: an `$end` and nothing else.
+    Refused {
+        /// Why.
+        code: ErrorCode,
+        /// Of the ends the one that has the client do what is right.
+        reason: EndReason,
+        /// When to come back, for [`Retry::Later`].
+        after: Option<Duration>,
+    },
 }
 
 #[derive(Serialize)]
@@ -109,6 +118,16 @@ struct End {
     retry: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     after: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
+}
+
+impl End {
+    fn json(reason: EndReason, after: Option<Duration>, code: Option<ErrorCode>) -> String {
+        let (retry, after) = (reason.retry().name(), after.map(millis));
+        let end = Self { reason: reason.name(), retry, after, code: code.map(ErrorCode::name) };
+        serde_json::to_string(&end).unwrap_or_default()
+    }
 }
 
 impl Control {
@@ -123,7 +142,7 @@ impl Control {
             Self::Lagged { .. } => "$lagged",
             Self::Expiring { .. } => "$expiring",
             Self::Ping => "$ping",
-            Self::End { .. } => "$end",
+            Self::End { .. } | Self::Refused { .. } => "$end",
         }
     }
 
@@ -141,11 +160,8 @@ impl Control {
             Self::Lagged { key, skipped } => json!({"key": key, "skipped": skipped}).to_string(),
             Self::Expiring { at } => json!({"at": at}).to_string(),
             Self::Ping => "{}".to_owned(),
-            Self::End { reason, after } => {
-                let end =
-                    End { reason: reason.name(), retry: reason.retry().name(), after: after.map(millis) };
-                serde_json::to_string(&end).unwrap_or_default()
-            }
+            Self::End { reason, after } => End::json(*reason, *after, None),
+            Self::Refused { code, reason, after } => End::json(*reason, *after, Some(*code)),
         }
     }
 
@@ -154,8 +170,14 @@ impl Control {
     #[must_use]
     pub fn retry_millis(&self) -> Option<u64> {
         match self {
-            Self::End { after: Some(after), .. } => Some(millis(*after)),
-            Self::End { reason, after: None } if reason.retry() == Retry::Now => Some(0),
+            Self::End { after: Some(after), .. } | Self::Refused { after: Some(after), .. } => {
+                Some(millis(*after))
+            }
+            Self::End { reason, after: None } | Self::Refused { reason, after: None, .. }
+                if reason.retry() == Retry::Now =>
+            {
+                Some(0)
+            }
             _ => None,
         }
     }
@@ -204,6 +226,15 @@ mod tests {
                 Control::End { reason: EndReason::Revoked, after: None },
                 "$end",
                 r#"{"reason":"revoked","retry":"auth"}"#,
+            ),
+            (
+                Control::Refused {
+                    code: ErrorCode::InvalidChannel,
+                    reason: EndReason::EndedByAdmin,
+                    after: None,
+                },
+                "$end",
+                r#"{"reason":"ended_by_admin","retry":"never","code":"invalid_channel"}"#,
             ),
         ];
         for (control, name, json) in table {

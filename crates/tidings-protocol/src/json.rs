@@ -3,6 +3,8 @@
 //! Numbers, escapes and the order of members stay as the publisher wrote them (RFC 8259), so that what a subscriber
 //! parses is what the publisher wrote.
 
+mod once;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -65,7 +67,8 @@ pub fn compact(raw: &RawValue, max_bytes: usize, max_depth: usize) -> Result<Box
     RawValue::from_string(out).map_err(|_| InvalidData::TooDeep)
 }
 
-/// Reads a JSON object. An array is none: members are named here, not counted.
+/// Reads a JSON object. An array is none: members are named here, not counted. Each member stands once, also one that
+/// nobody asks for; what is inside a member is looked at by whoever reads it.
 ///
 /// # Errors
 /// `invalid_body`, saying where the text cannot be read.
@@ -73,8 +76,9 @@ pub fn from_object<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, Problem>
     if text.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
         return Err(Problem::new(ErrorCode::InvalidBody, "a JSON object is needed here"));
     }
-    serde_json::from_slice(text)
-        .map_err(|error| Problem::new(ErrorCode::InvalidBody, format!("this cannot be read: {error}")))
+    let mut reader = serde_json::Deserializer::from_slice(text);
+    let read = T::deserialize(once::Once(&mut reader)).and_then(|value| reader.end().map(|()| value));
+    read.map_err(|error| Problem::new(ErrorCode::InvalidBody, format!("this cannot be read: {error}")))
 }
 
 /// Appends `text` as a JSON string.
@@ -100,6 +104,48 @@ mod tests {
         );
         assert_eq!(compacted("12345678901234567890.10e+3").unwrap(), "12345678901234567890.10e+3");
         assert_eq!(compacted("\"\u{2028} \u{feff}\"").unwrap(), "\"\u{2028} \u{feff}\"");
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Known<'a> {
+        #[serde(borrow)]
+        a: Option<&'a RawValue>,
+        b: Option<String>,
+    }
+
+    #[test]
+    fn members_stand_once_whoever_reads_them() {
+        let twice = [
+            r#"{"a":1,"a":2}"#,
+            r#"{"a":1,"b":"x","a":1}"#,
+            r#"{"a":1,"\u0061":2}"#,
+            r#"{"\u0061":1,"a":2}"#,
+            r#"{"other":1,"a":1,"other":null}"#,
+            r#"{"":1,"":1}"#,
+        ];
+        for text in twice {
+            let typed = from_object::<Known<'_>>(text.as_bytes()).unwrap_err();
+            let free =
+                from_object::<serde_json::Map<String, serde_json::Value>>(text.as_bytes()).unwrap_err();
+            assert_eq!((typed.code, free.code), (ErrorCode::InvalidBody, ErrorCode::InvalidBody), "{text}");
+            assert!(typed.detail.contains("stands twice") && typed == free, "{typed} {free}");
+        }
+        for text in
+            [r#"{"a":{"x":1,"x":2},"b":"\n","A":1}"#, r#" {"other":[{"a":1},{"a":1}],"\u0061":7} "#, "{}"]
+        {
+            from_object::<Known<'_>>(text.as_bytes()).unwrap();
+            from_object::<serde_json::Map<String, serde_json::Value>>(text.as_bytes()).unwrap();
+        }
+        let known: Known<'_> = from_object(br#"{"a":{"x":1, "x":2},"b":"\u00e9"}"#).unwrap();
+        assert_eq!((known.a.unwrap().get(), known.b.as_deref()), (r#"{"x":1, "x":2}"#, Some("é")));
+    }
+
+    #[test]
+    fn nothing_follows_an_object() {
+        for text in ["{}x", "{}{}", "{", "", "[]", "null", "\u{feff}{}"] {
+            assert!(from_object::<Known<'_>>(text.as_bytes()).is_err(), "{text}");
+        }
+        assert!(from_object::<Known<'_>>(b" {} \n").is_ok());
     }
 
     #[test]

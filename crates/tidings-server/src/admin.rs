@@ -1,7 +1,7 @@
 //! Administration of a running server: who exists, changed by whoever may write to the data directory.
 //!
 //! Owns: what can be asked ([`request`]), how it is carried out ([`Admin`]), how keys are drawn ([`secret`]), what an
-//! email looks like ([`email`]), and the socket in the data directory ([`socket`]). Leaves out: command lines and their
+//! email looks like ([`email`]), what changes have to agree with ([`Configured`]), and the socket in the data directory ([`socket`]). Leaves out: command lines and their
 //! output, and the directory's lock, which whoever binds the socket holds.
 //!
 //! Invariants: a secret that is drawn here leaves this module once, in the answer to its making; a change is durable,
@@ -9,6 +9,7 @@
 //! goes out.
 
 mod audit;
+mod configured;
 pub mod email;
 mod keys;
 pub mod request;
@@ -31,6 +32,7 @@ use tidings_protocol::time::Timestamp;
 use request::{Request, Status};
 
 pub use audit::PAGE_ROWS;
+pub use configured::Configured;
 pub use keys::{GRANTS, NAME_BYTES};
 
 /// Ends what has lost its right.
@@ -102,6 +104,7 @@ pub struct Admin {
     revocations: Arc<dyn Revocations>,
     started_at: Timestamp,
     listen: Vec<SocketAddr>,
+    configured: Configured,
     /// Held by changes that read first.
     changing: tokio::sync::Mutex<()>,
 }
@@ -129,6 +132,7 @@ impl Admin {
             revocations,
             started_at,
             listen: Vec::new(),
+            configured: Configured::default(),
             changing: tokio::sync::Mutex::default(),
         }
     }
@@ -137,6 +141,12 @@ impl Admin {
     #[must_use]
     pub fn listening(self, listen: Vec<SocketAddr>) -> Self {
         Self { listen, ..self }
+    }
+
+    /// The same, where this much is known of the configuration.
+    #[must_use]
+    pub fn configured(self, configured: Configured) -> Self {
+        Self { configured, ..self }
     }
 
     /// Carries one request out.

@@ -27,7 +27,9 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use tower::ServiceExt;
 
 use crate::app::App;
+use crate::departure::Departure;
 use crate::guard::ConnectionGuard;
+use crate::routes::socket;
 use crate::stream::body::ConnectionCut;
 use crate::stream::io::StreamIo;
 use crate::stream::pump::Pump;
@@ -153,7 +155,7 @@ async fn serve_http2<Io: StreamIo>(
     let to_requests = cut.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(to_requests.clone());
-        answer(router.clone(), request, peer, None)
+        answer(router.clone(), request, peer)
     });
     let some = |duration: Duration| (!duration.is_zero()).then_some(duration);
     let mut builder = http2::Builder::new(TokioExecutor::new());
@@ -188,13 +190,9 @@ async fn answer(
     router: axum::Router,
     request: Request<Incoming>,
     peer: SocketAddr,
-    claim: Option<Claim>,
 ) -> Result<Response<Body>, Infallible> {
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(ConnectInfo(peer));
-    if let Some(claim) = claim {
-        request.extensions_mut().insert(claim);
-    }
     router.oneshot(request).await
 }
 
@@ -219,6 +217,8 @@ fn run_stream<Io: StreamIo>(
             tasks.spawn(SocketTask::new(io, Pump::new(app, *stream, head), heartbeat, read, guard));
         }
         Takeover::Socket(head, SocketStart::Refused(control, code, why)) => {
+            // What is taken over does not pass through the router's layer, which counts the other refusals.
+            app.metrics.refused(why, socket::PATH);
             tasks.spawn(async move {
                 refuse(io, head, control, code, why).await;
                 drop(guard);
@@ -286,11 +286,12 @@ impl<Io: StreamIo> Http1<Io> {
     fn new(io: Io, ahead: Bytes, peer: SocketAddr, app: &App, router: axum::Router) -> Self {
         let claim = Claim::default();
         let requests = Arc::<Requests>::default();
-        let service = BoxedService(handler(peer, router, claim.clone(), requests.clone()));
         let limits = &app.config.limits;
         let header_bytes = limits.header_bytes.max(8 * 1024);
         let tracker = FlushTracker::new(io, ahead);
         let socket = tracker.state();
+        let own = OfConnection { peer, claim: claim.clone(), departure: tracker.departure() };
+        let service = BoxedService(handler(own, router, requests.clone()));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(IDLE)
@@ -368,11 +369,19 @@ impl<Io: StreamIo> Future for Http1<Io> {
     }
 }
 
-fn handler(peer: SocketAddr, router: axum::Router, claim: Claim, requests: Arc<Requests>) -> Handler {
-    Box::new(move |request| {
+/// What every request on an HTTP/1 connection is given.
+struct OfConnection {
+    peer: SocketAddr,
+    claim: Claim,
+    departure: Departure,
+}
+
+fn handler(own: OfConnection, router: axum::Router, requests: Arc<Requests>) -> Handler {
+    Box::new(move |mut request| {
         requests.taken_up.fetch_add(1, Ordering::Relaxed);
-        let (answer, requests) =
-            (answer(router.clone(), request, peer, Some(claim.clone())), requests.clone());
+        request.extensions_mut().insert(own.claim.clone());
+        request.extensions_mut().insert(own.departure.clone());
+        let (answer, requests) = (answer(router.clone(), request, own.peer), requests.clone());
         Box::pin(async move {
             let response = answer.await;
             requests.answered.fetch_add(1, Ordering::Relaxed);

@@ -5,8 +5,8 @@
 //! is told.
 //!
 //! Reading order: [`config`], [`app`] (what requests share), [`server`] (listening and leaving), [`connection`] (one
-//! connection), [`tls`], [`takeover`] (how a stream leaves the HTTP library), [`stream`], [`routes`], [`requests`],
-//! then [`auth`], [`tickets`], [`cors`], [`problem`], [`metrics`], [`admin`].
+//! connection), [`tls`], [`takeover`] (how a stream leaves the HTTP library), [`departure`] (how a client leaves),
+//! [`stream`], [`routes`], [`requests`], then [`auth`], [`tickets`], [`cors`], [`problem`], [`metrics`], [`admin`].
 
 pub mod access;
 pub mod admin;
@@ -17,6 +17,7 @@ pub mod clock;
 pub mod config;
 pub mod connection;
 pub mod cors;
+pub mod departure;
 pub mod guard;
 pub mod ids;
 pub mod jwt;

@@ -1,9 +1,10 @@
 //! What the server counts, in Prometheus' text format. Never labelled by tenant, channel, type or user.
 
+use std::fmt;
 use std::time::Duration;
 
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -12,7 +13,7 @@ use prometheus_client::registry::Registry;
 use tidings_protocol::{EndReason, ErrorCode};
 
 /// How events leave the server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Transport {
     /// Server-sent events.
     Sse,
@@ -20,6 +21,24 @@ pub enum Transport {
     WebSocket,
     /// Long poll and history.
     Poll,
+}
+
+impl Transport {
+    /// The word for it, the same as in the audit log's actions.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sse => "sse",
+            Self::WebSocket => "ws",
+            Self::Poll => "poll",
+        }
+    }
+}
+
+impl EncodeLabelValue for Transport {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        self.name().encode(encoder)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -36,7 +55,12 @@ struct ByReason {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByCode {
     code: &'static str,
+    /// As it stands in the router, so that there are only so many; never the address that was asked for.
+    route: String,
 }
+
+/// What stands as the route of a request to an address that is none.
+pub(crate) const NO_ROUTE: &str = "none";
 
 /// The counts.
 #[derive(Debug)]
@@ -107,7 +131,11 @@ impl Metrics {
         registry.register("streams_closed", "Streams closed, by reason", self.closed.clone());
         registry.register("stream_seconds", "How long streams were open", self.duration.clone());
         registry.register("deliveries", "Events handed to connections", self.delivered.clone());
-        registry.register("refusals", "Requests refused, by code", self.refused.clone());
+        registry.register(
+            "refusals",
+            "Requests refused, by code and route; those on a WebSocket too",
+            self.refused.clone(),
+        );
         registry.register("published", "Events accepted and committed", self.published.clone());
         registry.register("duplicates", "Events known by their idempotency key", self.duplicates.clone());
         registry.register(
@@ -153,8 +181,8 @@ impl Metrics {
         self.delivered.get_or_create(&ByTransport { transport }).inc_by(events);
     }
 
-    pub(crate) fn refused(&self, code: ErrorCode) {
-        self.refused.get_or_create(&ByCode { code: code.name() }).inc();
+    pub(crate) fn refused(&self, code: ErrorCode, route: &str) {
+        self.refused.get_or_create(&ByCode { code: code.name(), route: route.to_owned() }).inc();
     }
 
     pub(crate) fn published(&self, events: u64, duplicates: u64, took: Duration) {
@@ -194,5 +222,30 @@ impl Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transports_have_one_word_each() {
+        let metrics = Metrics::new();
+        for transport in [Transport::Sse, Transport::WebSocket, Transport::Poll] {
+            metrics.stream_opened(transport, true);
+            metrics.stream_closed(transport, EndReason::Lifetime, 2, Duration::from_secs(1));
+        }
+        let text = metrics.render();
+        for name in ["streams", "streams_opened_total", "streams_resumed_total", "deliveries_total"] {
+            for word in ["sse", "ws", "poll"] {
+                let row = format!("tidings_{name}{{transport=\"{word}\"}}");
+                assert!(text.lines().any(|line| line.starts_with(&row)), "{row}: {text}");
+            }
+        }
+        assert!(
+            text.contains(r#"tidings_streams_closed_total{transport="ws",reason="lifetime"} 1"#),
+            "{text}"
+        );
     }
 }

@@ -3,13 +3,17 @@
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use tidings_core::port::StorageError;
-use tidings_core::port::store::Refused;
+use tidings_core::port::store;
 use tidings_protocol::ErrorCode;
 use tidings_protocol::problem::Problem;
 
 /// A [`Problem`] as the answer to a request.
 #[derive(Debug, Clone)]
 pub struct Refusal(pub Problem);
+
+/// Stands among the extensions of a response that refuses, also where its status is 200: it is counted by that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Refused(pub(crate) ErrorCode);
 
 /// What handlers answer.
 pub type Answer<T = Response> = Result<T, Refusal>;
@@ -45,11 +49,11 @@ impl From<StorageError> for Refusal {
     }
 }
 
-impl From<Refused> for Refusal {
-    fn from(refused: Refused) -> Self {
+impl From<store::Refused> for Refusal {
+    fn from(refused: store::Refused) -> Self {
         match refused {
-            Refused::Problem(problem) => Self(problem),
-            Refused::Storage(error) => error.into(),
+            store::Refused::Problem(problem) => Self(problem),
+            store::Refused::Storage(error) => error.into(),
         }
     }
 }
@@ -59,6 +63,7 @@ impl IntoResponse for Refusal {
         let Self(problem) = self;
         let status = StatusCode::from_u16(problem.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, problem.to_json()).into_response();
+        response.extensions_mut().insert(Refused(problem.code));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -17,6 +17,7 @@ use crate::access::{check_free, may_subscribe};
 use crate::app::App;
 use crate::clock::wall_time;
 use crate::problem::{Answer, Refusal};
+use crate::routes::socket;
 use crate::stream::open::{OpenedStream, resolve_join};
 use crate::stream::registry::Holder;
 
@@ -142,16 +143,15 @@ pub fn on_socket(
 ) -> impl Future<Output = String> + Send + 'static + use<> {
     let (holder, mailbox) = (stream.holder.clone(), stream.feed.mailbox().clone());
     async move {
-        let (reference, op) = match parse_client(text.as_bytes()) {
-            Ok(parsed) => parsed,
-            Err((reference, problem)) => return error_frame(reference.as_deref(), &problem),
+        let (reference, answer) = match parse_client(text.as_bytes()) {
+            Ok((reference, op)) => (reference, carry_out(&app, &holder, mailbox, op).await),
+            Err((reference, problem)) => (reference, Err(Refusal(problem))),
         };
-        let reference = reference.as_deref();
-        match carry_out(&app, &holder, mailbox, op).await {
-            Ok(ok) => ok_frame(reference, &ok),
+        match answer {
+            Ok(ok) => ok_frame(reference.as_deref(), &ok),
             Err(Refusal(problem)) => {
-                app.metrics.refused(problem.code);
-                error_frame(reference, &problem)
+                app.metrics.refused(problem.code, socket::PATH);
+                error_frame(reference.as_deref(), &problem)
             }
         }
     }

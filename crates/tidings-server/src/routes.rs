@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
@@ -31,8 +31,9 @@ use crate::app::App;
 use crate::audit::About;
 use crate::auth::credential::{self, Sent};
 use crate::clock::wall_time;
+use crate::metrics::NO_ROUTE;
 use crate::peer::Peer;
-use crate::problem::{Answer, Refusal};
+use crate::problem::{Answer, Refusal, Refused};
 use crate::tickets::Unusable;
 use crate::{cors, origin};
 
@@ -41,7 +42,7 @@ pub fn router(app: Arc<App>) -> axum::Router {
     let mut router = axum::Router::new()
         .route("/v1/publish", post(publish::publish))
         .route("/v1/events", get(events::events))
-        .route("/v1/ws", get(socket::socket))
+        .route(socket::PATH, get(socket::socket))
         .route("/v1/poll", get(history::poll).post(history::poll_by_body))
         .route("/v1/history", get(history::history))
         .route("/v1/sessions/{session}/subscriptions", post(sessions::change))
@@ -67,7 +68,8 @@ pub fn router(app: Arc<App>) -> axum::Router {
         .layer(middleware::from_fn_with_state(app, around))
 }
 
-/// What holds for every request: preflights, CORS headers, the longest URL, and the count of refusals.
+/// What holds for every request: preflights, CORS headers, the longest URL, and the count of refusals. What leaves the
+/// library by a takeover does not come back here.
 async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let asked = request.headers().clone();
     let origins = &app.config.cors_origins;
@@ -76,6 +78,7 @@ async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
         cors::add_preflight_headers(&asked, response.headers_mut(), origins);
         return response;
     }
+    let route = request.extensions().get::<MatchedPath>().cloned();
     let too_long = request.uri().path_and_query().is_some_and(|target| target.as_str().len() > URL_BYTES);
     let mut response = if too_long {
         Refusal::of(ErrorCode::UriTooLong).into_response()
@@ -85,6 +88,9 @@ async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
     } else {
         next.run(request).await
     };
+    if let Some(Refused(code)) = response.extensions().get() {
+        app.metrics.refused(*code, route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str));
+    }
     cors::add_headers(&asked, response.headers_mut(), origins);
     response
 }

@@ -23,6 +23,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::departure::Departure;
 use crate::stream::open::OpenedStream;
 use crate::stream::sse::SseWire;
 use crate::stream::websocket::SocketStart;
@@ -77,12 +78,13 @@ impl SocketState {
     }
 }
 
-/// A socket that tells whether the library's write buffer is empty and how much was read, and that gives bytes which
-/// were read ahead.
+/// A socket that tells whether the library's write buffer is empty, how much was read, and whether the client has gone,
+/// and that gives bytes which were read ahead.
 #[derive(Debug)]
 pub struct FlushTracker<Io> {
     io: Io,
     ahead: Bytes,
+    departure: Departure,
     state: Arc<SocketState>,
 }
 
@@ -90,7 +92,12 @@ impl<Io> FlushTracker<Io> {
     /// Wraps a socket nothing was written to, from which `ahead` was read.
     pub fn new(io: Io, ahead: Bytes) -> Self {
         let state = SocketState { flushed: AtomicBool::new(true), bytes_read: AtomicU64::new(0) };
-        Self { io, ahead, state: Arc::new(state) }
+        Self { io, ahead, departure: Departure::default(), state: Arc::new(state) }
+    }
+
+    /// For requests that want to know whether the client has gone.
+    pub fn departure(&self) -> Departure {
+        self.departure.clone()
     }
 
     /// What is known of it, to be kept beside the library.
@@ -131,7 +138,7 @@ impl<Io: AsyncRead + Unpin> AsyncRead for FlushTracker<Io> {
     }
 }
 
-impl<Io: AsyncWrite + Unpin> AsyncWrite for FlushTracker<Io> {
+impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncWrite for FlushTracker<Io> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.note_flushed(false);
         Pin::new(&mut self.io).poll_write(cx, bytes)
@@ -151,8 +158,13 @@ impl<Io: AsyncWrite + Unpin> AsyncWrite for FlushTracker<Io> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let result = Pin::new(&mut self.io).poll_flush(cx);
-        self.note_flushed(matches!(result, Poll::Ready(Ok(()))));
+        let this = &mut *self;
+        let result = Pin::new(&mut this.io).poll_flush(cx);
+        this.note_flushed(matches!(result, Poll::Ready(Ok(()))));
+        // The library flushes whenever it is polled, also while it does not read because a request is being answered.
+        if this.ahead.is_empty() {
+            this.ahead = this.departure.look(&mut this.io, cx);
+        }
         result
     }
 

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tidings_server::admin::request::Request;
 use tidings_server::admin::socket::{CONVERSATION, NAME, ShortPath};
-use tidings_server::admin::{Admin, NothingOpen};
+use tidings_server::admin::{Admin, Configured, NothingOpen};
 use tidings_sqlite::{LockError, SqliteStore};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -85,7 +85,7 @@ impl Local {
         let deadline = Instant::now() + PATIENCE;
         loop {
             match parts::lock(directory) {
-                Ok(lock) => return Self::alone(directory, lock),
+                Ok(lock) => return Self::alone(settings, lock),
                 Err(LockError::Held(_)) => {}
                 Err(other) => return Err(Failure::new(other.to_string())),
             }
@@ -99,9 +99,10 @@ impl Local {
         }
     }
 
-    fn alone(directory: &Path, lock: parts::Lock) -> Result<Self, Failure> {
-        let store = parts::open_for_command(directory)?;
+    fn alone(settings: &Settings, lock: parts::Lock) -> Result<Self, Failure> {
+        let store = parts::open_for_command(&settings.data_dir)?;
         let admin = Admin::new(Arc::clone(&store), parts::clock(), Arc::new(NothingOpen));
+        let admin = admin.configured(configured(settings));
         Ok(Self::Alone { admin, store, lock })
     }
 
@@ -135,6 +136,16 @@ impl Local {
             store.close();
             drop(lock);
         }
+    }
+}
+
+/// What a command knows of the server's configuration. It may have been given none of it: that it names no issuer does
+/// not mean that the server believes none.
+fn configured(settings: &Settings) -> Configured {
+    let configured = Configured::default().github_secret(settings.github_secret.clone());
+    match settings.server.issuers.as_slice() {
+        [] => configured,
+        issuers => configured.issuers(issuers),
     }
 }
 

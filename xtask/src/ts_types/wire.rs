@@ -147,6 +147,11 @@ pub(super) const SHAPES: &[Shape] = &[
             ("reason", Named("EndReason"), "Why; a newer server may have words that are not listed here."),
             ("retry", Named("Retry"), "What the client does next."),
             ("after?", Number, "For `later`: milliseconds to wait, which the server has already spread."),
+            (
+                "code?",
+                Named("ErrorCode"),
+                "Where the stream was refused: why. `reason` then says no more than what to do.",
+            ),
         ],
     },
     Shape {
@@ -336,6 +341,7 @@ mod tests {
             Control::Ping,
             Control::End { reason: EndReason::Capacity, after: Some(Duration::from_secs(1)) },
             Control::End { reason: EndReason::Revoked, after: None },
+            Control::Refused { code: ErrorCode::NotFound, reason: EndReason::EndedByAdmin, after: None },
         ]
     }
 

@@ -77,6 +77,8 @@ async fn life(world: &World, id: &str, ending: impl AsyncFnOnce(&World)) -> Stri
     let started = json!({"startedAt": "2025-11-06T10:00:00Z"});
     told(&world.helper, id, "STARTED", started).await;
     told(&world.helper, id, "PROGRESS_UPDATE", json!({"progress": 50, "message": "Processing..."})).await;
+    // Of two that wait for the connection only the later one would be told.
+    stream.until(|frame| frame.name == "progress").await;
     told(&world.helper, id, "PROGRESS_UPDATE", json!({"progress": 60, "message": null})).await;
     ending(world).await;
     let frames = within(PATIENCE, "the end", stream.rest()).await;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tidings_acceptance::casts::{create, good, mention, read, send, told};
 use tidings_acceptance::http::Answer;
 use tidings_acceptance::poll::history;
-use tidings_acceptance::{Target, report};
+use tidings_acceptance::{Call, Target, report};
 
 use crate::World;
 
@@ -162,6 +162,45 @@ async fn casts_are_read_together_by_their_ids() {
     }
     let userless = send(&world.nobody(), "GET", "/api/casts?id=a1", "", None).await;
     assert_eq!(userless.status(), 401);
+}
+
+#[tokio::test]
+async fn a_member_that_stands_twice_is_refused_by_every_route() {
+    let world = World::make().await;
+    mention(&world.helper, "x", &world.ann_user.id).await;
+    let before = read(&world.ann, "x").await;
+    let events = history(&world.helper, &["cast:x"], None).await.len();
+    for (who, method, path, body) in [
+        (&world.ann, "POST", "/api/casts", r#"{"id":"y","id":"z"}"#),
+        (&world.helper, "PATCH", "/api/casts/x", r#"{"progress":1,"progress":2}"#),
+        (&world.helper, "PATCH", "/api/casts/x", r#"{"progress":1,"nobody":1,"\u006eobody":2}"#),
+        (&world.helper, "POST", "/api/casts/x/events", r#"{"type":"STARTED","userId":"a","userId":"b"}"#),
+        (
+            &world.helper,
+            "POST",
+            "/api/casts/x/events",
+            r#"{"type":"PROGRESS_UPDATE","data":{"progress":1,"progress":2}}"#,
+        ),
+        (
+            &world.helper,
+            "POST",
+            "/v1/publish",
+            r#"{"channel":"a","type":"t","data":1,"nobody":1,"nobody":1}"#,
+        ),
+        (&world.ann, "POST", "/v1/tickets", r#"{"channels":["cast:x"],"channels":["cast:x"]}"#),
+    ] {
+        let call = Call::new(method, path).bytes(body).by(who);
+        let reply = call.make(who.address).await;
+        assert_eq!((reply.status, reply.code().as_str()), (400, "invalid_body"), "{body}: {}", reply.told());
+        assert!(reply.json()["detail"].as_str().unwrap().contains("stands twice"), "{}", reply.told());
+    }
+    assert_eq!(read(&world.ann, "x").await, before, "nothing was changed");
+    assert_eq!(history(&world.helper, &["cast:x"], None).await.len(), events);
+    // What a backend passes on is its own, to the letter.
+    let relayed = r#"{"type":"my.type","data":{"a":1,"a":2}}"#;
+    let reply = Call::new("POST", "/api/casts/x/events").bytes(relayed).by(&world.helper);
+    assert_eq!(reply.make(world.helper.address).await.status, 200);
+    assert_eq!(good(&patch(&world.helper, "x", "", &json!({"progress": 1})).await)["progress"], 1);
 }
 
 #[tokio::test]

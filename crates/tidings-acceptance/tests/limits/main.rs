@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod abrupt;
+mod departed;
 mod logins;
 mod opening;
 mod places;

@@ -64,12 +64,17 @@ async fn secrets_rotate_without_a_gap() {
 
 #[tokio::test]
 async fn one_secret_in_two_tenants_is_refused() {
-    let hub = Hub::make().await;
+    let configured = "the secret of the configuration";
+    let hub = Hub::make_with(ServerOptions::unlimited().set("webhooks.github.secret", configured)).await;
     let file = hub.server.scratch().join("secret");
     std::fs::write(&file, &hub.north.secret).unwrap();
     let file = file.to_str().unwrap();
     let told = hub.server.fails(&["webhook", "add", "--tenant", "south", "--secret-file", file]).await;
     assert!(!told.is_empty() && !told.contains(&hub.north.secret), "{told}");
+    // The configured one is the tenant `default`'s: the next start would refuse to begin.
+    std::fs::write(file, configured).unwrap();
+    let told = hub.server.fails(&["webhook", "add", "--tenant", "south", "--secret-file", file]).await;
+    assert!(told.contains("webhooks.github.secret") && !told.contains(configured), "{told}");
     std::fs::write(file, "another secret, long enough for this").unwrap();
     hub.server.json(&["webhook", "add", "--tenant", "south", "--secret-file", file]).await;
     assert_ne!(hub.north.owner.id, hub.south.owner.id);

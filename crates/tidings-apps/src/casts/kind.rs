@@ -19,10 +19,10 @@ pub enum Kind {
     ProgressUpdate,
     /// It runs. `{castId, status, startedAt, timestamp}`.
     Started,
-    /// It succeeded. `{castId, status, duration, costCents, finishedAt, artifactUrl?, timestamp}`; duration and costs are
-    /// `null` while not known.
+    /// It succeeded. `{castId, status, startedAt?, duration, costCents, finishedAt, artifactUrl?, timestamp}`; duration and
+    /// costs are `null` while not known.
     Completed,
-    /// It failed. `{castId, status, errorMessage, timestamp}`; the message is `null` where nobody gave one.
+    /// It failed. `{castId, status, startedAt?, errorMessage, timestamp}`; the message is `null` where nobody gave one.
     Failed,
     /// There is something that it made. `{castId, artifactUrl, timestamp}`.
     ArtifactReady,
@@ -89,22 +89,20 @@ impl Kind {
     #[must_use]
     pub fn data(self, cast: &Cast, now: Timestamp) -> Box<RawValue> {
         let object = Object::default().put("castId", &cast.id.as_str());
+        let with_status = |object: Object| {
+            object.put("status", &cast.status.name()).put_some("startedAt", cast.started_at.as_ref())
+        };
         let object = match self {
-            Self::StatusChanged | Self::Started => {
-                object.put("status", &cast.status.name()).put_some("startedAt", cast.started_at.as_ref())
-            }
+            Self::StatusChanged | Self::Started => with_status(object),
             Self::ProgressUpdate => {
                 object.put("progress", &cast.progress).put_some("message", cast.message.as_ref())
             }
-            Self::Completed => object
-                .put("status", &cast.status.name())
+            Self::Completed => with_status(object)
                 .put("duration", &cast.duration)
                 .put("costCents", &cast.cost_cents)
                 .put("finishedAt", &cast.finished_at)
                 .put_some("artifactUrl", cast.artifact_url.as_ref()),
-            Self::Failed => {
-                object.put("status", &cast.status.name()).put("errorMessage", &cast.error_message)
-            }
+            Self::Failed => with_status(object).put("errorMessage", &cast.error_message),
             Self::ArtifactReady => object.put("artifactUrl", &cast.artifact_url),
         };
         let terminal = self.ends(cast.status).then_some(&true);

@@ -279,7 +279,7 @@ fn details(control: &Control) -> String {
         Control::Lagged { key, skipped } => format!(" {key} skipped={skipped}"),
         Control::Expiring { at } => format!(" at={}", at.0),
         Control::Ping => String::new(),
-        Control::End { reason, after } => {
+        Control::End { reason, after } | Control::Refused { reason, after, .. } => {
             let after = after.map_or(String::new(), |after| format!(" after={}", after.as_millis()));
             format!(" {} {}{after}", reason.name(), reason.retry().name())
         }

@@ -147,6 +147,17 @@ pub struct UserRow {
     pub disabled_at: Option<String>,
 }
 
+/// A user that was disabled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DisabledUser {
+    /// The user.
+    #[serde(flatten)]
+    pub user: UserRow,
+    /// Whether no user was stored under that id: tokens that name it are refused from now on, whether or not one ever has.
+    pub entered: bool,
+}
+
 /// Users, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserRows {

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
+use tidings_protocol::json::from_object;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
@@ -163,7 +164,7 @@ async fn answer(line: &[u8], admin: &Admin) -> Result<serde_json::Value, AdminEr
         let why = format!("a request is one line of at most {REQUEST_BYTES} bytes");
         return Err(AdminError::Invalid(why));
     }
-    let request: Request = serde_json::from_slice(line)
-        .map_err(|error| AdminError::Invalid(format!("not a request: {error}")))?;
+    let request: Request =
+        from_object(line).map_err(|problem| AdminError::Invalid(format!("not a request: {problem}")))?;
     admin.carry_out(request).await
 }

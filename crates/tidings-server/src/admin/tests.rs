@@ -12,6 +12,8 @@ use tidings_core::port::users::CookieSession;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
+use crate::jwt::{Algorithm, IssuerConfig, KeySource};
+
 use super::request::*;
 use super::secret::SecretText;
 use super::socket::{AdminSocket, NAME, ShortPath};
@@ -87,13 +89,17 @@ fn user(tenant: &str, email: &str) -> Request {
 }
 
 fn bench() -> Bench {
+    bench_knowing(Configured::default())
+}
+
+fn bench_knowing(configured: Configured) -> Bench {
     let clock = Arc::new(TestClock::default());
     let store =
         MemoryStore::open(&MemoryDisk::default(), Arc::clone(&clock) as _, Policy::default(), Arc::new(Deaf));
     let store = Arc::new(store);
     let ended = Arc::new(Noted::default());
-    let admin = Arc::new(Admin::new(Arc::clone(&store), Arc::clone(&clock) as _, Arc::clone(&ended) as _));
-    Bench { admin, store, ended, clock }
+    let admin = Admin::new(Arc::clone(&store), Arc::clone(&clock) as _, Arc::clone(&ended) as _);
+    Bench { admin: Arc::new(admin.configured(configured)), store, ended, clock }
 }
 
 fn wanted(tenant: &str, name: &str, grants: &[&str]) -> Request {
@@ -255,15 +261,65 @@ async fn users_are_disabled_by_email_by_id_and_by_what_tokens_say() {
     for name in ["Ada@example.org", &made.id] {
         let row = bench.done(disable(name, None)).await;
         assert!(row["id"] == made.id.as_str() && row["disabledAt"].is_string(), "{row}");
+        assert_eq!(row["entered"], false);
     }
     let (code, text) = bench.refused(disable("sso|bob@example.org", None)).await;
     assert!(code == "missing" && text.contains("needs --tenant"), "{text}");
     let row = bench.done(disable("sso|bob@example.org", Some("default"))).await;
     assert_eq!((row["id"].as_str(), row["email"].as_str()), (Some("sso|bob@example.org"), None));
-    let told = format!("disabled {}", made.id);
-    assert_eq!(*bench.ended.0.lock(), [told.clone(), told, "disabled sso|bob@example.org".to_owned()]);
+    assert_eq!(row["entered"], true, "that nobody is stored under the id is said");
+    assert_eq!(bench.done(disable("sso|bob@example.org", None)).await["entered"], false);
+    let [told, bob] = [made.id.as_str(), "sso|bob@example.org"].map(|id| format!("disabled {id}"));
+    assert_eq!(*bench.ended.0.lock(), [told.clone(), told, bob.clone(), bob]);
     let (code, text) = bench.refused(user_key("ci", "ada@example.org")).await;
     assert!(code == "invalid" && text.contains("is disabled"), "{text}");
+}
+
+fn issuer(name: &str, tenant: &str) -> IssuerConfig {
+    IssuerConfig {
+        tenant: tenant.parse().unwrap(),
+        name: name.to_owned(),
+        issuer: format!("https://{name}.example"),
+        audience: vec!["tidings".to_owned()],
+        algorithms: vec![Algorithm::Es256],
+        keys: KeySource::Jwks(format!("https://{name}.example/keys")),
+    }
+}
+
+#[tokio::test]
+async fn only_ids_that_tokens_of_the_tenant_can_name_are_entered_as_disabled() {
+    let known = Configured::default().issuers(&[issuer("sso", "default"), issuer("shop", "acme")]);
+    for (bench, knows_issuers) in [(bench(), false), (bench_knowing(known), true)] {
+        bench.done(Request::TenantAdd { tenant: "acme".into() }).await;
+        let disable = |user: &str, tenant: &str| Request::UserDisable {
+            user: user.to_owned(),
+            tenant: Some(tenant.to_owned()),
+        };
+        for unnamable in ["eve@example.org", "usr_typo", "|sub", "SSO|bob", "sso|", "sso", "a b|c"] {
+            let (code, text) = bench.refused(disable(unnamable, "default")).await;
+            assert!(code == "missing" && text.contains("there is no user"), "{unnamable}: {text}");
+        }
+        let elsewhere = [
+            (disable("shop|42", "default"), "invalid", "say --tenant acme"),
+            (disable("other|42", "default"), "missing", "no issuer named `other`"),
+        ];
+        for (request, expected, words) in elsewhere {
+            if knows_issuers {
+                let (code, text) = bench.refused(request).await;
+                assert!(code == expected && text.contains(words), "{text}");
+            }
+        }
+        assert_eq!(bench.done(Request::UserList { tenant: None }).await["users"], json!([]));
+        assert!(
+            bench.ended.0.lock().is_empty()
+                && bench.audited().await.iter().all(|(action, _)| action != "user.disabled")
+        );
+        for (id, tenant) in [("sso|bob@example.org", "default"), ("shop|42", "acme"), ("sso|a|b", "default")]
+        {
+            let row = bench.done(disable(id, tenant)).await;
+            assert_eq!((row["id"].as_str(), row["entered"].as_bool()), (Some(id), Some(true)));
+        }
+    }
 }
 
 #[tokio::test]
@@ -323,6 +379,18 @@ async fn a_webhooks_secret_is_answered_once_and_never_listed() {
     assert_eq!(bench.store.webhooks("github").await.unwrap().len(), 1);
     let actions: Vec<String> = bench.audited().await.into_iter().map(|(action, _)| action).collect();
     assert_eq!(actions, ["webhook.added", "webhook.added", "webhook.removed"]);
+}
+
+#[tokio::test]
+async fn a_webhooks_secret_is_not_the_configured_one_of_another_tenant() {
+    let secret = "the configured secret of GitHub";
+    let bench = bench_knowing(Configured::default().github_secret(Some(secret.to_owned())));
+    bench.done(Request::TenantAdd { tenant: "acme".into() }).await;
+    let (code, text) = bench.refused(webhook("acme", Some(secret))).await;
+    assert!(code == "taken" && text.contains("`webhooks.github.secret`") && !text.contains(secret), "{text}");
+    assert!(bench.store.webhooks("github").await.unwrap().is_empty(), "the next start would refuse it");
+    bench.done(webhook("acme", Some("another secret than that"))).await;
+    bench.done(webhook("default", Some(secret))).await;
 }
 
 #[tokio::test]

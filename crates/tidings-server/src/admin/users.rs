@@ -4,7 +4,7 @@ use serde_json::json;
 use tidings_core::port::directory::DirectoryError;
 use tidings_core::port::users::{PasswordHash, Role, User, UserId};
 
-use super::request::{Login, UserAdd, UserRow, UserRows};
+use super::request::{DisabledUser, Login, UserAdd, UserRow, UserRows};
 use super::secret::SecretText;
 use super::{Admin, AdminError, email, failed, refused, tenants};
 use crate::auth::password;
@@ -50,11 +50,20 @@ impl Admin {
         Ok(UserRows { users: users.iter().map(UserRow::from).collect() })
     }
 
-    /// Disables a user by email or id. An id that is not stored is one that only tokens name: it needs its tenant.
-    pub(super) async fn disable_user(&self, name: &str, tenant: Option<&str>) -> Result<UserRow, AdminError> {
+    /// Disables a user by email or id. An id that is not stored is one that only tokens name, now or at some time: it
+    /// needs its tenant, and an issuer of that tenant.
+    pub(super) async fn disable_user(
+        &self,
+        name: &str,
+        tenant: Option<&str>,
+    ) -> Result<DisabledUser, AdminError> {
         let now = self.clock.now();
         let tenant = self.tenant_if_named(tenant).await?;
         let found = self.find_user(name).await?.map(|user| user.id);
+        let entered = found.is_none();
+        if let Some(tenant) = tenant.as_ref().filter(|_| entered) {
+            self.configured.check_token_user(name, tenant)?;
+        }
         let id = found.or_else(|| UserId::new(name)).ok_or_else(|| missing(name))?;
         let disabled = self.users.disable_user(&id, tenant.as_ref()).await;
         let user = disabled.map_err(|error| match error {
@@ -68,7 +77,7 @@ impl Admin {
             let metadata = json!({ "email": user.email });
             self.note(&user.tenant, "user.disabled", user.id.as_str(), &metadata).await?;
         }
-        Ok(UserRow::from(&user))
+        Ok(DisabledUser { user: UserRow::from(&user), entered })
     }
 
     /// Sets another password; wherever the user was signed in, it is signed out.

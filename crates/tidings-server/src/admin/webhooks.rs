@@ -25,6 +25,7 @@ impl Admin {
             Some(secret) => check_secret(secret)?,
             None => random_text::<32>().map_err(|error| failed(&error))?,
         };
+        self.configured.check_webhook(&secret, &tenant)?;
         let id = random_text::<10>().map_err(|error| failed(&error))?;
         let webhook = WebhookSecret {
             id: format!("whk_{id}"),

@@ -72,15 +72,19 @@ impl fmt::Debug for Material {
     }
 }
 
+/// Whether an issuer may have that name.
+pub(crate) fn is_name(name: &str) -> bool {
+    let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+    (1..=NAME_BYTES).contains(&name.len()) && name.bytes().all(letter)
+}
+
 impl IssuerConfig {
     /// Whether it can be used as it is.
     ///
     /// # Errors
     /// The first thing that is wrong: a sentence that says which key of the configuration, and what to do.
     pub fn check(&self) -> Result<(), String> {
-        let letter =
-            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
-        if self.name.is_empty() || self.name.len() > NAME_BYTES || !self.name.bytes().all(letter) {
+        if !is_name(&self.name) {
             return Err("name: it is 1 to 40 of a-z, 0-9, '-' and '_'; users' ids begin with it".to_owned());
         }
         check_text("issuer", "write the exact `iss` of the tokens", &self.issuer)?;

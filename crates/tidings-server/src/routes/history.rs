@@ -25,6 +25,7 @@ use super::{Caller, Purpose, json, principal, read_body};
 use crate::access::authorize;
 use crate::app::App;
 use crate::audit::About;
+use crate::departure::Departure;
 use crate::metrics::Transport;
 use crate::peer::Peer;
 use crate::problem::{Answer, Refusal};
@@ -56,19 +57,26 @@ struct PollBody {
     limit: Option<usize>,
 }
 
-/// Waits until there is something, or for as long as asked.
+/// Waits until there is something, for as long as asked, or as the client is there.
 pub async fn poll(
     State(app): State<Arc<App>>,
+    departure: Departure,
     peer: Peer,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Answer {
     let ask = Ask::from_query(&query.unwrap_or_default())?;
-    answer_poll(&app, caller(&headers, peer, &ask), ask).await
+    answer_poll(&app, caller(&headers, peer, &ask), ask, &departure).await
 }
 
 /// The same, asked for by a body: for more channels than a URL holds.
-pub async fn poll_by_body(State(app): State<Arc<App>>, peer: Peer, headers: HeaderMap, body: Body) -> Answer {
+pub async fn poll_by_body(
+    State(app): State<Arc<App>>,
+    departure: Departure,
+    peer: Peer,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
     // The body is read for those who may ask at all; whether this counts as opening is known only after.
     principal(&app, Caller { headers: &headers, peer, purpose: Purpose::Ask }, None).await?;
     let body = read_body(&app, body, POLL_BYTES).await?;
@@ -79,7 +87,7 @@ pub async fn poll_by_body(State(app): State<Arc<App>>, peer: Peer, headers: Head
     let categories: Answer<Vec<_>> = asked.category.iter().map(|word| parse_word(word, "category")).collect();
     ask.set_filter(types?, categories?)?;
     ask.since = asked.after.as_deref().map(|text| parse_since(text, "after")).transpose()?;
-    answer_poll(&app, caller(&headers, peer, &ask), ask).await
+    answer_poll(&app, caller(&headers, peer, &ask), ask, &departure).await
 }
 
 /// A poll that continues a cursor does not count as opening.
@@ -88,28 +96,36 @@ fn caller<'a>(headers: &'a HeaderMap, peer: Peer, ask: &Ask) -> Caller<'a> {
     Caller { headers, peer, purpose }
 }
 
-async fn answer_poll(app: &Arc<App>, caller: Caller<'_>, ask: Ask) -> Answer {
+async fn answer_poll(app: &Arc<App>, caller: Caller<'_>, ask: Ask, departure: &Departure) -> Answer {
     let wait = match ask.since {
         // Without a cursor the answer is where to begin.
         None | Some(AskedSince::Valid(Since::Now)) => Duration::ZERO,
         Some(_) => ask.wait.unwrap_or(WAIT).min(LONGEST_WAIT),
     };
-    read(app, caller, ask, wait).await
+    read(app, caller, ask, Wait { most: wait, departure }).await
+}
+
+/// How long a request waits.
+struct Wait<'a> {
+    most: Duration,
+    departure: &'a Departure,
 }
 
 /// What the log holds, at once.
 pub async fn history(
     State(app): State<Arc<App>>,
+    departure: Departure,
     peer: Peer,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Answer {
     let mut ask = Ask::from_query(&query.unwrap_or_default())?;
     ask.since.get_or_insert(AskedSince::Valid(Since::Start));
-    read(&app, Caller { headers: &headers, peer, purpose: Purpose::Ask }, ask, Duration::ZERO).await
+    let wait = Wait { most: Duration::ZERO, departure: &departure };
+    read(&app, Caller { headers: &headers, peer, purpose: Purpose::Ask }, ask, wait).await
 }
 
-async fn read(app: &Arc<App>, caller: Caller<'_>, ask: Ask, wait: Duration) -> Answer {
+async fn read(app: &Arc<App>, caller: Caller<'_>, ask: Ask, wait: Wait<'_>) -> Answer {
     let about = About::new("stream.poll", ask.resource(), caller.headers, caller.peer);
     let allowed = async {
         let principal = principal(app, caller, ask.ticket.as_deref()).await?;
@@ -132,11 +148,12 @@ async fn read(app: &Arc<App>, caller: Caller<'_>, ask: Ask, wait: Duration) -> A
         // Where to begin and nothing else: what is committed this very moment is there for who asks again.
         return Ok(page.json(stream.feed.session().position(), false));
     }
-    let waited = tokio::time::timeout(wait, page.wait_for_events(app, &mut stream));
+    let waited = tokio::time::timeout(wait.most, page.wait_for_events(app, &mut stream));
     tokio::select! {
         biased;
         _ = waited => {}
-        () = app.draining.cancelled(), if !wait.is_zero() => {}
+        () = app.draining.cancelled(), if !wait.most.is_zero() => {}
+        () = wait.departure.wait(), if !wait.most.is_zero() => {}
     }
     // The time is up, or it was none: what there is, once everything up to the head was looked at.
     let read = tokio::time::timeout(LONGEST_READ, poll_fn(|cx| page.poll_fill(cx, app, &mut stream, false)));

@@ -23,6 +23,9 @@ use crate::stream::open::{Ask, OpenedStream, Plan, open};
 use crate::stream::websocket::SocketStart;
 use crate::takeover::{Claim, Takeover};
 
+/// Where it is served.
+pub const PATH: &str = "/v1/ws";
+
 /// Opens a WebSocket. The connection is claimed and this never answers; only a request that is no upgrade is answered.
 pub async fn socket(
     State(app): State<Arc<App>>,
@@ -92,7 +95,6 @@ fn not_an_upgrade(refusal: &tidings_protocol::ws::Refusal) -> Response {
 
 /// Browsers hide the status of a refused upgrade: it is completed, says why in its `$end`, and closes.
 fn refused(app: &App, refusal: &Refusal) -> SocketStart {
-    app.metrics.refused(refusal.0.code);
     let least = refusal.0.retry_after.map(|seconds| Duration::from_secs(u64::from(seconds)));
     let later = Some(least.unwrap_or(Duration::from_secs(1)) + app.spread(app.registry.len()));
     let (reason, after, close) = match refusal.0.code.status() {
@@ -104,7 +106,8 @@ fn refused(app: &App, refusal: &Refusal) -> SocketStart {
         500.. => (EndReason::Capacity, later, CloseCode::LATER),
         _ => (EndReason::EndedByAdmin, None, CloseCode::FORBIDDEN),
     };
-    SocketStart::Refused(Control::End { reason, after }, close, refusal.0.code)
+    let code = refusal.0.code;
+    SocketStart::Refused(Control::Refused { code, reason, after }, close, code)
 }
 
 fn response_head(accept: &AcceptKey) -> Vec<u8> {

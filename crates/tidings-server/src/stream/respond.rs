@@ -22,7 +22,7 @@ use super::sse::{Framing, HeartbeatForm, SseWire};
 use crate::app::App;
 use crate::cors;
 use crate::peer::Peer;
-use crate::problem::{Answer, Refusal};
+use crate::problem::{Answer, Refusal, Refused};
 use crate::takeover::{Claim, Takeover};
 
 /// How long a client is to wait before it comes back after a connection was lost.
@@ -121,10 +121,9 @@ fn refuse(app: &App, headers: &HeaderMap, refusal: Refusal) -> Answer {
     if !headers.contains_key("last-event-id") {
         return Err(refusal);
     }
-    app.metrics.refused(refusal.0.code);
     let least = Duration::from_secs(u64::from(refusal.0.retry_after.unwrap_or(1)));
     let after = least + app.spread(app.registry.len());
-    let control = Control::End { reason, after: Some(after) };
+    let control = Control::Refused { code: refusal.0.code, reason, after: Some(after) };
     let data = control.to_json();
     let block = Block {
         id: None,
@@ -134,6 +133,7 @@ fn refuse(app: &App, headers: &HeaderMap, refusal: Refusal) -> Answer {
     };
     let mut response = stream_headers();
     *response.body_mut() = Body::from(block.to_bytes());
+    response.extensions_mut().insert(Refused(refusal.0.code));
     Ok(response)
 }
 

@@ -15,7 +15,7 @@ use tidings_core::hub::HubLimits;
 use tidings_core::pages::{PageLimits, Pages};
 use tidings_core::port::{AuditLog, Directory};
 use tidings_server::admin::socket::AdminSocket;
-use tidings_server::admin::{Admin, NothingOpen};
+use tidings_server::admin::{Admin, Configured, NothingOpen};
 use tidings_server::jwt::Verifier;
 use tidings_server::{Parts, Server};
 use tidings_sqlite::SqliteStore;
@@ -94,7 +94,11 @@ async fn with_store(
     let demo = prepare_demo(settings, store).await?;
     let server = Server::bind(settings.server.clone(), edge_parts(settings, store, relay)?, open_files)
         .map_err(|error| cannot_listen(&error))?;
-    let admin = Admin::new(Arc::clone(store), parts::clock(), server.app()).listening(server.addresses());
+    let configured =
+        Configured::default().issuers(&settings.server.issuers).github_secret(settings.github_secret.clone());
+    let admin = Admin::new(Arc::clone(store), parts::clock(), server.app())
+        .listening(server.addresses())
+        .configured(configured);
     let socket = AdminSocket::bind(directory).map_err(|error| {
         Failure::new(format!("cannot make the admin socket in {}: {error}", directory.display()))
     })?;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
-use tidings_server::admin::request::{Login, Request, UserAdd, UserRow, UserRows};
+use tidings_server::admin::request::{DisabledUser, Login, Request, UserAdd, UserRows};
 use tidings_server::admin::secret::SecretText;
 
 use super::secret;
@@ -45,7 +45,7 @@ pub(crate) enum Command {
         /// Its email or id
         #[arg(value_name = "EMAIL-OR-ID")]
         user: String,
-        /// Its tenant; needed for an id that only tokens name
+        /// Its tenant; needed for an id that only tokens name, ISSUER|SUB, which can be disabled before it first comes
         #[arg(long)]
         tenant: Option<String>,
         #[command(flatten)]
@@ -104,8 +104,14 @@ pub(crate) async fn run(command: &Command, sources: &dyn Sources, output: Output
         }
         Command::Disable { user, tenant, local } => {
             let request = Request::UserDisable { user: user.clone(), tenant: tenant.clone() };
-            let row: UserRow = local::ask(&local.load(sources)?.settings, request).await?;
-            output.data(&row, |row| format!("{} disabled", row.id))
+            let disabled: DisabledUser = local::ask(&local.load(sources)?.settings, request).await?;
+            output.data(&disabled, |DisabledUser { user, entered }| match entered {
+                false => format!("{} disabled", user.id),
+                true => format!(
+                    "{} disabled; no user is stored under this id: tokens that name it are refused from now on",
+                    user.id
+                ),
+            })
         }
         Command::Password { user, password, local } => {
             let settings = local.load(sources)?.settings;

@@ -284,6 +284,8 @@ export interface End {
   readonly retry: Retry;
   /** For `later`: milliseconds to wait, which the server has already spread. */
   readonly after?: number;
+  /** Where the stream was refused: why. `reason` then says no more than what to do. */
+  readonly code?: ErrorCode;
 }
 
 /** A channel or pattern to add to a live stream. */

@@ -70,6 +70,7 @@ impl Watch {
                 Ok(())
             }
             Control::Ping => Err("pings are the transport's".into()),
+            Control::Refused { .. } => Err("a session that is there was not refused".into()),
             Control::End { reason, .. } => {
                 cov.hit("frame: $end");
                 cov.add("frame: $end without an id", u64::from(id.is_none()));
