@@ -12,20 +12,48 @@ function watchHash(changed: () => void): () => void {
   return () => window.removeEventListener('hashchange', changed);
 }
 
-export function App() {
+/** How long to wait before the server is asked again who is signed in. */
+const PAUSE = 2000;
+
+/** Who is signed in; `undefined` until the server has said so, which may take until it is back. */
+function useUser() {
   const [user, setUser] = useState<User | null | undefined>(undefined);
+  const [failures, setFailures] = useState(0);
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let isHere = true;
+    const failed = () => {
+      if (isHere) timer = setTimeout(() => setFailures(failures + 1), PAUSE);
+    };
+    whoAmI().then((now) => isHere && setUser(now), failed);
+    return () => {
+      isHere = false;
+      clearTimeout(timer);
+    };
+  }, [failures]);
+  return { user, setUser, isFailing: failures > 0 };
+}
+
+export function App() {
+  const { user, setUser, isFailing } = useUser();
   const hash = useSyncExternalStore(watchHash, () => location.hash);
   const { state, reconnect } = useConnectionStatus();
 
+  // Signed out in another tab, or the session's time is over.
   useEffect(() => {
-    whoAmI().then(setUser, () => setUser(null));
-  }, []);
+    if (state === 'refused') setUser(null);
+  }, [state, setUser]);
 
-  if (user === undefined) return null;
+  if (user === undefined) return isFailing ? <p role="alert">The server does not answer. It is asked again.</p> : null;
   const signedIn = (now: User) => {
     setUser(now);
-    // Whoever was signed out before was refused.
+    // Everything begins anew, as this user.
     reconnect();
+  };
+  const leave = async () => {
+    await signOut();
+    location.hash = '';
+    setUser(null);
   };
   if (user === null) return <SignIn onSignedIn={signedIn} />;
 
@@ -37,7 +65,7 @@ export function App() {
         <span className="live" data-state={state} role="status">
           {state === 'connected' ? 'live' : state}
         </span>
-        <button type="button" onClick={() => signOut().then(() => setUser(null))}>
+        <button type="button" onClick={leave}>
           Sign out
         </button>
       </header>

@@ -50,14 +50,14 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
-  page = await browser.newPage();
+  page = await (await browser.newContext()).newPage();
   await page.goto(`http://127.0.0.1:${(site.httpServer.address() as AddressInfo).port}/`);
   await page.getByLabel('Email').fill(user.email);
   await page.getByLabel('Password').fill(user.password);
   await page.getByRole('button', { name: 'Sign in' }).click();
   await page.getByRole('status').getByText('live').waitFor();
 });
-afterEach(() => page.close());
+afterEach(() => page.context().close());
 
 /** Starts a program that prints its address; answers it. */
 async function start(name: string, command: string, args: readonly string[], cwd: string): Promise<string> {
@@ -141,4 +141,34 @@ test('a wrong password is told, and whoever signs out follows nothing', async ()
   await page.getByRole('button', { name: 'Sign in' }).click();
   await page.getByRole('alert').waitFor();
   expect(await page.locator('.casts').count()).toBe(0);
+});
+
+test('the next user at the page sees nothing of the one before, nor is asked to sign in while the server is away', async () => {
+  const other = await server.user('--role', 'member');
+  const data = { progress: 40, message: 'a secret' };
+  const told = await fetch(`${server.url}/api/casts/secret_1/events`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${key}` },
+    body: JSON.stringify({ type: 'PROGRESS_UPDATE', userId: user.id, data }),
+  });
+  expect(told.status).toBe(200);
+  await page.locator('.casts').getByText('secret_1').click();
+  await page.getByText('a secret').waitFor();
+  // Signed out in another tab: the page is told by the server.
+  const tab = await page.context().newPage();
+  await tab.goto(page.url().replace(/#.*/, ''));
+  await tab.getByRole('button', { name: 'Sign out' }).click();
+  await page.getByLabel('Email').waitFor();
+  await page.getByLabel('Email').fill(other.email);
+  await page.getByLabel('Password').fill(other.password);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('alert').waitFor();
+  expect(await page.locator('body').innerText()).not.toContain('a secret');
+  await page.getByRole('link', { name: 'Casts' }).click();
+  await page.getByText('No casts yet').waitFor();
+  await server.kill();
+  await tab.reload();
+  await tab.getByText('The server does not answer').waitFor();
+  await server.restart();
+  await tab.getByText('No casts yet').waitFor();
 });

@@ -3,6 +3,7 @@
 import { type Event, type Gap, type Subscribe, type Subscription, TidingsError } from '@tidings/client';
 import { call } from './frame.ts';
 import type { Hub } from './hub.ts';
+import { isFinal } from './refusal.ts';
 import { Store } from './store.ts';
 
 /** What a hook on channels calls; each time what was given with the latest render. */
@@ -42,41 +43,47 @@ export abstract class SubscriptionStore<
   Handlers extends ChannelHandlers,
 > extends Store<State, Handlers> {
   #subscription: Subscription | undefined;
+  /** Counts the subscriptions, so that what belongs to an earlier one is left alone. */
+  #run = 0;
   #isReady = false;
   #refusal: Error | null = null;
+  /** Those of which nothing will come. */
+  readonly #refused = new Set<string>();
+  readonly #empty: State;
   protected readonly what: Subscribe;
 
   constructor(hub: Hub, key: string, state: State, what: Subscribe) {
     super(hub, key, state);
+    this.#empty = state;
     this.what = what;
   }
 
   protected abstract subscribe(): Subscription;
 
   protected open(): void {
-    const { frames } = this.hub;
+    const put = this.putter();
     try {
-      const subscription = this.subscribe();
-      this.#subscription = subscription;
-      const put = (task: () => void) => frames.put(() => this.#subscription === subscription && task());
-      subscription.ready.then(
+      this.#subscription = this.subscribe();
+      this.#subscription.ready.then(
         () => put(() => this.ready()),
         (error) => put(() => this.refused(error)),
       );
     } catch (error) {
       // Not a channel's name: for whoever follows it, as if it were refused.
-      frames.put(() => this.failed(error as Error));
+      put(() => this.failed(error as Error));
     }
   }
 
   protected close(): void {
+    this.#run += 1;
     this.#subscription?.close();
     this.#subscription = undefined;
   }
 
-  /** Puts what a subscription tells into the queue; nothing counts once it was closed. */
-  protected put(task: () => void): void {
-    this.hub.frames.put(() => this.#subscription !== undefined && task());
+  /** What puts into the queue what the present subscription tells; nothing counts once that was closed. */
+  protected putter(): (task: () => void) => void {
+    const run = this.#run;
+    return (task) => this.hub.frames.put(() => run === this.#run && task());
   }
 
   protected ready(): void {
@@ -94,20 +101,45 @@ export abstract class SubscriptionStore<
   /** Something is wrong with it; whether it goes on is not said. */
   protected failed(error: Error): void {
     this.#refusal = error;
+    const { channel } = error as Partial<TidingsError>;
+    if (isFinal(error)) this.#without(channel === undefined ? this.#channels : [channel]);
     this.update({});
     this.each(({ onError }) => call(onError, error));
   }
 
+  get #channels(): string[] {
+    return [this.what.channels].flat();
+  }
+
+  /** Nothing follows of these channels; of the others it does. What nobody may follow here is not held either. */
+  #without(channels: readonly string[]): void {
+    for (const channel of channels) this.#refused.add(channel);
+    if (!this.#channels.every((channel) => this.#refused.has(channel))) return;
+    this.#isReady = false;
+    this.forget();
+  }
+
+  protected override forget(): void {
+    // Who is told of the connection is told by the update that follows.
+    this.state = { ...this.#empty, isConnected: this.state.isConnected };
+    this.hub.frames.changed(this);
+  }
+
+  /** Something came of a channel: if it had been refused, it is no more. */
+  protected heard({ channel }: Event): void {
+    if (!this.#refused.delete(channel)) return;
+    this.#isReady = true;
+    this.recovered();
+  }
+
   /** What was wrong is over. */
   protected recovered(): void {
-    this.#refusal = null;
+    if (this.#refused.size === 0) this.#refusal = null;
   }
 
   protected gap(gap: Gap): void {
     if (gap.reason === 'unauthorized') {
-      // Nothing follows of these channels; of the others it does.
-      const channels = [this.what.channels].flat();
-      if (channels.every((channel) => gap.channels.includes(channel))) this.#isReady = false;
+      this.#without(gap.channels);
       this.#refusal = new TidingsError({ kind: 'forbidden', code: gap.reason, status: 403 }, gap.channels[0]);
       this.update({});
     }
@@ -115,23 +147,31 @@ export abstract class SubscriptionStore<
   }
 
   override onStatus(): void {
+    super.onStatus();
     this.update({});
   }
 
-  /** Follows anew what was refused. */
-  override retry(): void {
-    if (this.#refusal === null) return;
-    this.close();
-    this.#refusal = null;
-    this.#isReady = false;
-    this.open();
+  protected override restart(isAnew: boolean): void {
+    if (isAnew) this.forget();
+    if (this.#refusal !== null || (isAnew && this.isRead)) {
+      this.close();
+      this.#refusal = null;
+      this.#refused.clear();
+      this.#isReady = false;
+      this.open();
+    }
     this.update({});
+  }
+
+  /** Whether it is more than events, which go on where they were, and is read again for somebody else. */
+  protected get isRead(): boolean {
+    return false;
   }
 
   protected update(change: Partial<State>): void {
     const { status } = this.hub;
     const isReady = this.#isReady;
-    const isConnected = isReady && status.state === 'connected';
+    const isConnected = isReady && this.#refusal === null && status.state === 'connected';
     const error = this.#refusal ?? (isConnected ? null : status.error);
     const next = { ...this.state, ...change, isReady, isConnected, error };
     const names = Object.keys(next) as (keyof State)[];
@@ -153,10 +193,11 @@ export class ChannelStore extends SubscriptionStore<ChannelState, ChannelHandler
     const { position } = this.listeners()[0] ?? {};
     // A hook that comes back goes on after what it was given.
     const since = this.#isPrivate && position?.key === this.key ? position.id : this.what.since;
+    const put = this.putter();
     return this.hub.client.subscribe(since === undefined ? this.what : { ...this.what, since }, {
-      onEvent: (event) => this.put(() => this.#take(event)),
-      onGap: (gap) => this.put(() => this.gap(gap)),
-      onError: (error) => this.put(() => this.failed(error)),
+      onEvent: (event) => put(() => this.#take(event)),
+      onGap: (gap) => put(() => this.gap(gap)),
+      onError: (error) => put(() => this.failed(error)),
     });
   }
 
@@ -169,6 +210,7 @@ export class ChannelStore extends SubscriptionStore<ChannelState, ChannelHandler
       }
       for (const listener of this.listeners()) listener.position = { key: this.key, id: event.id };
     }
+    this.heard(event);
     this.update({ lastEvent: event });
     this.each(({ onEvent }) => call(onEvent, event));
   }

@@ -6,9 +6,16 @@ import type { Listener, Store, Topic } from './store.ts';
 
 /** The state of the connection, and what tries at once. */
 export type ConnectionStatus = Status & {
-  /** Tries at once, with a fresh credential, whatever the state; what had given up is followed again. */
+  /**
+   * Tries at once, with a fresh credential, whatever the state, and follows everything anew, what had given up as well.
+   * Unless the connection is only just being made or lost, nothing that was known before stays: call it after somebody
+   * has signed in or out.
+   */
   reconnect(): void;
 };
+
+/** The credential counts as it did; only the network is in the way. */
+const PASSING: readonly Status['state'][] = ['connecting', 'reconnecting', 'offline'];
 
 // biome-ignore lint/suspicious/noExplicitAny: whoever asks by a topic gets the store of that topic's type
 type AnyStore = Store<any, any>;
@@ -77,10 +84,12 @@ export class Hub {
   }
 
   readonly #reconnect = () => {
-    this.client.reconnect();
+    // While the network fails, somebody wants it to be tried again; otherwise somebody else may be at the page.
+    const isAnew = !PASSING.includes(this.client.status.state);
     this.frames.put(() => {
-      for (const store of [...this.#stores.values()]) store.retry();
+      for (const store of [...this.#stores.values()]) store.begin(isAnew);
     });
+    this.client.reconnect();
   };
 }
 

@@ -14,9 +14,9 @@ export interface TidingsProviderProps extends ClientOptions {
   readonly children?: ReactNode;
 }
 
-/** What makes it another client: where it is, and whether headers carry its credential. */
+/** What makes it another client: where it is, and whose. A function is asked whenever a credential is needed. */
 function identityOf({ url, auth }: ClientOptions): string {
-  return JSON.stringify([url ?? null, auth !== undefined]);
+  return JSON.stringify([url ?? null, typeof auth, typeof auth === 'string' ? auth : null]);
 }
 
 function useOwnClient(options: ClientOptions): LazyClient {
@@ -37,8 +37,9 @@ function useOwnClient(options: ClientOptions): LazyClient {
  * Gives a tree its client. Optional: without it the page's default client is used.
  *
  * The client is made when something is first followed, and closed when the provider is gone for good. Another `url`
- * makes another client, and so does `auth` where there was none, or none where there was; `auth` itself is read when it
- * is needed. The other options count as they are at the first render.
+ * makes another client, and so does another `auth`: another text, a function in place of a text, or none. Of two functions
+ * the latest one is asked when a credential is needed, for the same user; give the provider a `key` of the user where
+ * that may change. The other options count as they are at the first render.
  */
 export function TidingsProvider({ client, children, ...options }: TidingsProviderProps): ReactNode {
   const own = useOwnClient(options);

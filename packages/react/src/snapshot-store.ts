@@ -36,17 +36,22 @@ export class SnapshotStore extends SubscriptionStore<SnapshotState, SnapshotHand
     return this.#lead?.handlers;
   }
 
+  protected override get isRead(): boolean {
+    return true;
+  }
+
   protected subscribe(): Subscription {
     const source = this.#handlers?.source;
     const read = (signal: AbortSignal): Promise<Fetched> => {
       const { source } = this.#handlers ?? {};
       return typeof source === 'function' ? source(signal) : Promise.reject(new TypeError('tidings: no source'));
     };
+    const put = this.putter();
     return this.hub.client.snapshot(typeof source === 'string' ? source : read, this.what, {
-      onSnapshot: (data) => this.put(() => this.#replace(data)),
-      onEvent: (event) => this.put(() => this.#take(event)),
-      onGap: (gap) => this.put(() => this.gap(gap)),
-      onError: (error) => this.put(() => this.failed(error)),
+      onSnapshot: (data) => put(() => this.#replace(data)),
+      onEvent: (event) => put(() => this.#take(event)),
+      onGap: (gap) => put(() => this.gap(gap)),
+      onError: (error) => put(() => this.failed(error)),
     });
   }
 
@@ -56,6 +61,7 @@ export class SnapshotStore extends SubscriptionStore<SnapshotState, SnapshotHand
   }
 
   #take(event: Event): void {
+    this.heard(event);
     call(() => this.update({ data: this.#handlers?.apply(this.state.data, event) }));
     this.each(({ onEvent }) => call(onEvent, event));
   }

@@ -2,6 +2,7 @@
 
 import { call } from './frame.ts';
 import type { Hub } from './hub.ts';
+import { isSignedOut } from './refusal.ts';
 
 /** How long something is followed on once nobody does: double mounts, hot reloads and navigation come back to it. */
 export const LINGER = 1000;
@@ -21,11 +22,18 @@ export class Listener<Handlers> {
   #isConnected = false;
   /** Told apart from every other by this. */
   readonly serial = nextSerial();
+  /** The topic that the handlers were rendered for. */
+  key: string | undefined;
   /** The last event that it was given, and of what. */
   position: { readonly key: string; readonly id: string } | undefined;
 
   constructor(handlers: Handlers) {
     this.handlers = handlers;
+  }
+
+  /** Whether its handlers were rendered for this topic. */
+  isFor(key: string): boolean {
+    return this.key === key;
   }
 
   /** Tells of the connection, if that has changed. */
@@ -58,6 +66,8 @@ export abstract class Store<State extends object, Handlers> {
   readonly #seats = new Map<Listener<Handlers>, Seat>();
   #present = 0;
   #isOpen = false;
+  /** Whether nobody is signed in. */
+  #isOut = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   protected readonly hub: Hub;
   protected readonly key: string;
@@ -75,10 +85,29 @@ export abstract class Store<State extends object, Handlers> {
   protected abstract close(): void;
   /** Tells a newcomer of what is known already. */
   protected greet(_handlers: Handlers): void {}
+  /** Drops what is known, within a task. */
+  protected forget(): void {}
+  /** Tries again where it had given up; with `isAnew` it begins as if nothing had been known. */
+  protected restart(_isAnew: boolean): void {}
+
   /** The connection's status has changed. */
-  onStatus(): void {}
-  /** Tries again where it had given up. */
-  retry(): void {}
+  onStatus(): void {
+    const { state, error } = this.hub.status;
+    const isOut = state === 'refused' && isSignedOut(error);
+    const wasOut = this.#isOut;
+    this.#isOut = isOut;
+    // Whoever was signed in is not, and what was theirs is not shown to whoever comes next.
+    if (isOut && !wasOut) this.forget();
+    if (wasOut && !isOut) this.begin(true);
+  }
+
+  /** Begins again, perhaps as somebody else. */
+  begin(isAnew: boolean): void {
+    this.#isOut = false;
+    // What nobody is there for lingers for those who come back, not for others.
+    if (isAnew && this.isDeserted) this.end();
+    else this.restart(isAnew);
+  }
 
   attach(listener: Listener<Handlers>, notify: () => void): () => void {
     clearTimeout(this.#timer);
@@ -103,6 +132,7 @@ export abstract class Store<State extends object, Handlers> {
     const seat = this.#seats.get(listener);
     if (seat?.notify === undefined || seat.isJoined) return;
     seat.isJoined = true;
+    if (!this.#isTold(listener, seat)) return;
     this.greet(listener.handlers);
     listener.connection(connectionOf(this.state));
   }
@@ -128,13 +158,22 @@ export abstract class Store<State extends object, Handlers> {
     this.close();
   }
 
+  /** Between a render with another topic and its effects the handlers are those of the other one already. */
+  #isHere(listener: Listener<Handlers>, { notify }: Seat): boolean {
+    return notify !== undefined && listener.isFor(this.key);
+  }
+
+  #isTold(listener: Listener<Handlers>, seat: Seat): boolean {
+    return seat.isJoined && this.#isHere(listener, seat);
+  }
+
   protected listeners(): Listener<Handlers>[] {
-    return [...this.#seats].filter(([, { notify }]) => notify !== undefined).map(([listener]) => listener);
+    return [...this.#seats].filter(([listener, seat]) => this.#isHere(listener, seat)).map(([listener]) => listener);
   }
 
   /** Calls with the handlers of everybody who is there. */
   protected each(tell: (handlers: Handlers) => void): void {
-    for (const [{ handlers }, { notify, isJoined }] of [...this.#seats]) if (notify && isJoined) tell(handlers);
+    for (const [listener, seat] of [...this.#seats]) if (this.#isTold(listener, seat)) tell(listener.handlers);
   }
 
   /** Changes the state, within a task. */
@@ -143,7 +182,7 @@ export abstract class Store<State extends object, Handlers> {
     this.state = state;
     this.hub.frames.changed(this);
     if (was === is) return;
-    for (const [listener, { notify, isJoined }] of [...this.#seats]) if (notify && isJoined) listener.connection(is);
+    for (const [listener, seat] of [...this.#seats]) if (this.#isTold(listener, seat)) listener.connection(is);
   }
 
   *notifiers(): Iterable<() => void> {

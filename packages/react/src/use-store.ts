@@ -21,6 +21,9 @@ export function useTopic<State extends object, Handlers, Seen>(
   empty: State,
   select: (state: State) => Seen,
 ): Seen {
+  useInsertionEffect(() => {
+    listener.key = topic?.key;
+  });
   const subscribe = useCallback(
     (notify: () => void) => {
       if (topic !== null) return hub.attach(topic, listener, notify);

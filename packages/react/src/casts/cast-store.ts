@@ -12,6 +12,7 @@ import {
 } from '@tidings/client/casts';
 import { call } from '../frame.ts';
 import type { Hub } from '../hub.ts';
+import { isFinal, isHidden } from '../refusal.ts';
 import { Store } from '../store.ts';
 import { briefOf, type CastState, initialNews, lastEventOf, NO_CAST } from './cast-state.ts';
 
@@ -37,11 +38,6 @@ export interface Patience {
 }
 
 const LOST: readonly Status['state'][] = ['reconnecting', 'offline', 'refused', 'closed'];
-/** After these the cast cannot be had, however often it is asked for. */
-const FINAL: readonly string[] = ['auth', 'forbidden', 'gone', 'blocked'];
-
-const isFinal = (error: Error) => error instanceof TidingsError && FINAL.includes(error.failure.kind);
-
 function tell(handlers: CastEventHandlers, { type, data }: CastNews, info: CastInfo): void {
   if (type === 'status') call(handlers.onStatus, data, info);
   else if (type === 'progress') call(handlers.onProgress, data, info);
@@ -174,6 +170,7 @@ export class CastStore extends Store<CastState, CastEventHandlers> {
   }
 
   override onStatus(): void {
+    super.onStatus();
     const { state, attempt, error } = this.hub.status;
     const { reconnect, most } = this.#patience;
     const isLost = LOST.includes(state);
@@ -192,12 +189,22 @@ export class CastStore extends Store<CastState, CastEventHandlers> {
     this.#isStopped = true;
     this.#isReady = false;
     this.#failure = error;
+    if (isHidden(error)) this.forget();
     this.#update({});
   }
 
-  override retry(): void {
-    if (!this.#isStopped) return;
-    this.#isStopped = false;
+  protected override forget(): void {
+    this.#isOver = false;
+    // Who is told of the connection is told by the update that follows.
+    this.state = { ...NO_CAST, isConnected: this.state.isConnected };
+    this.hub.frames.changed(this);
+  }
+
+  protected override restart(isAnew: boolean): void {
+    if (!isAnew && !this.#isStopped) return;
+    this.close();
+    if (isAnew) this.forget();
+    [this.#isStopped, this.#isReady] = [false, false];
     [this.#failures, this.#failure] = [0, null];
     this.open();
     this.#update({});
@@ -206,7 +213,7 @@ export class CastStore extends Store<CastState, CastEventHandlers> {
   /** Tries at once, if it is not connected; after the cast's end there is nothing to try. */
   reconnect(): void {
     if (this.#isOver) return;
-    this.retry();
+    this.restart(false);
     if (this.hub.status.state !== 'connected') this.hub.client.reconnect();
   }
 

@@ -4,6 +4,7 @@ import { failureOf, TidingsError } from '@tidings/client';
 import { type Cast, isTerminal } from '@tidings/client/casts';
 import { call } from '../frame.ts';
 import type { Hub } from '../hub.ts';
+import { isHidden } from '../refusal.ts';
 import { Store } from '../store.ts';
 
 /** What {@link useCastPolling} answers. */
@@ -92,7 +93,7 @@ export class PollStore extends Store<CastPollingResult, PollHandlers> {
 
   #failed(error: Error, isFinal: boolean, wait: number): void {
     this.#failures += 1;
-    this.set({ ...this.state, error, isPolling: !isFinal });
+    this.set({ cast: isHidden(error) ? null : this.state.cast, error, isPolling: !isFinal });
     const slower = Math.min(this.#interval * 2 ** Math.min(this.#failures - 1, 10), LONGEST);
     if (!isFinal) this.#again(Math.max(wait, slower, this.#interval));
   }
@@ -101,9 +102,15 @@ export class PollStore extends Store<CastPollingResult, PollHandlers> {
     this.#timer = setTimeout(() => void this.#poll(), Math.min(wait, 2 ** 31 - 1));
   }
 
-  override retry(): void {
-    if (this.state.isPolling || this.state.error === null) return;
-    this.set({ ...this.state, isPolling: true });
+  protected override forget(): void {
+    this.set({ ...this.state, cast: null });
+  }
+
+  protected override restart(isAnew: boolean): void {
+    if (!isAnew && (this.state.isPolling || this.state.error === null)) return;
+    this.close();
+    this.#failures = 0;
+    this.set({ cast: isAnew ? null : this.state.cast, isPolling: true, error: null });
     void this.#poll();
   }
 }

@@ -1,7 +1,7 @@
 // Many casts in one component.
 
 import type { Cast } from '@tidings/client/casts';
-import { useMemo, useState, useSyncExternalStore } from 'react';
+import { useInsertionEffect, useMemo, useState, useSyncExternalStore } from 'react';
 import { type Hub, hubOf } from '../hub.ts';
 import { useClient } from '../provider.tsx';
 import { Listener } from '../store.ts';
@@ -25,12 +25,17 @@ const NO_HANDLERS: CastEventHandlers = {};
 
 /** The handlers of the hook for each cast; the connection is told for all together. */
 class Member extends Listener<CastEventHandlers> {
+  keys: ReadonlySet<string> = new Set();
   override connection(): void {}
+  override isFor(key: string): boolean {
+    return this.keys.has(key);
+  }
 }
 
 /** What a hook sees of its casts; computed anew only where one of them has changed. */
 class CastsView {
   readonly #hub: Hub;
+  readonly keys: ReadonlySet<string>;
   readonly #topics: ReadonlyMap<string, CastTopic>;
   readonly #member: Member;
   readonly #listener: Listener<CastEventHandlers>;
@@ -40,6 +45,7 @@ class CastsView {
   constructor(hub: Hub, ids: readonly string[], member: Member, listener: Listener<CastEventHandlers>) {
     this.#hub = hub;
     this.#topics = new Map(ids.map((id) => [id, castTopic(id)]));
+    this.keys = new Set([...this.#topics.values()].map(({ key }) => key));
     this.#member = member;
     this.#listener = listener;
   }
@@ -92,5 +98,9 @@ export function useCasts(
     () => new CastsView(hub, JSON.parse(ids) as string[], member, listener),
     [hub, ids, member, listener],
   );
+  useInsertionEffect(() => {
+    member.handlers = handlers;
+    member.keys = view.keys;
+  });
   return useSyncExternalStore(view.subscribe, view.read, () => NONE);
 }

@@ -63,6 +63,11 @@ class Someone {
     return found;
   }
 
+  async signIn(user: User): Promise<void> {
+    await signIn(this.#page, server.url, user);
+    await this.#page.evaluate('window.user.reconnect()');
+  }
+
   async signOut(): Promise<void> {
     const logout = `fetch('${server.url}/auth/logout', { method: 'POST', credentials: 'include' }).then(({ ok }) => ok)`;
     expect(await this.#page.evaluate(logout)).toBe(true);
@@ -129,7 +134,7 @@ test('two users see their own casts, and signing out ends the one alone', { time
     () => hers.cast('of-ann'),
     ({ error }) => error !== null,
   );
-  expect(out).toMatchObject({ isConnected: false, code: 'signed_out', status: 'running' });
+  expect(out).toMatchObject({ isConnected: false, code: 'signed_out', status: null });
   await until(
     'one stream',
     () => figures(server),
@@ -155,5 +160,20 @@ test('two users see their own casts, and signing out ends the one alone', { time
   expect(his.received.join()).not.toMatch(/\/ann-\d/);
   expect(hers.received.join()).toMatch(/\/ann-4/);
   expect([hers.complaints, his.complaints]).toEqual([[], []]);
+
+  // He signs in at her page.
+  await hers.signIn(ben);
+  const next = await until(
+    'his cast on her page',
+    () => hers.cast('of-ben'),
+    ({ isConnected }) => isConnected,
+  );
+  expect(next).toMatchObject({ status: 'running', error: null });
+  const hidden = await until(
+    'the refusal of hers',
+    () => hers.cast('of-ann'),
+    ({ code }) => code === 'forbidden',
+  );
+  expect(hidden).toMatchObject({ isConnected: false, status: null, told: ['running', ...sent('ann', 5)] });
   await Promise.all([hers.close(), his.close(), publisher.close()]);
 });

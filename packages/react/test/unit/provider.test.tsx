@@ -90,7 +90,7 @@ describe('TidingsProvider', () => {
     expect(container.textContent).toBe('live');
   });
 
-  test('auth is read when it is asked for; one where there was none makes another client', async () => {
+  test('a function that gives the credential is asked for each; the latest one is', async () => {
     const tree = (auth?: ClientOptions['auth']) => (
       <TidingsProvider url="https://a.test" {...(auth !== undefined && { auth })}>
         <Follower />
@@ -99,17 +99,37 @@ describe('TidingsProvider', () => {
     const { rerender } = render(tree());
     await frame();
     expect(made[0]?.options).toEqual({ url: 'https://a.test' });
-    rerender(tree('first'));
+    rerender(tree(() => 'first'));
     await frame();
     const { auth } = made[1]?.options ?? {};
     if (typeof auth !== 'function') throw new Error('auth is asked for');
     expect(auth({ fresh: false })).toBe('first');
-    rerender(tree('second'));
-    expect(auth({ fresh: false })).toBe('second');
-    rerender(tree(({ fresh }) => `third ${fresh}`));
-    expect(auth({ fresh: true })).toBe('third true');
+    rerender(tree(({ fresh }) => `second ${fresh}`));
+    expect(auth({ fresh: true })).toBe('second true');
     await pass(3000);
     expect(made).toHaveLength(2);
+  });
+
+  test('another text for a credential is another client: nobody goes on with the rights of somebody else', async () => {
+    const tree = (auth: string) => (
+      <TidingsProvider url="https://a.test" auth={auth}>
+        <Follower />
+      </TidingsProvider>
+    );
+    const { rerender, container } = render(tree('of A'));
+    await frame();
+    made[0]?.client.on('a').open();
+    await frame();
+    expect(container.textContent).toBe('live');
+    for (const auth of ['of A', '', 'of B']) {
+      rerender(tree(auth));
+      expect(container.textContent).toBe(auth === 'of A' ? 'live' : 'not live');
+      await pass(3000);
+    }
+    expect(made).toHaveLength(3);
+    expect(made.map(({ client }) => client.status.state)).toEqual(['closed', 'closed', 'connected']);
+    const asked = made.map(({ options: { auth } }) => typeof auth === 'function' && auth({ fresh: false }));
+    expect(asked).toEqual(['of A', '', 'of B']);
   });
 
   test("an app's own client is used as it is, and left as it is", async () => {

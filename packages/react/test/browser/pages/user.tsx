@@ -1,6 +1,6 @@
 // A page that follows casts as the user who is signed in.
 
-import { TidingsProvider, useCastEvents } from '@tidings/react';
+import { TidingsProvider, useCastEvents, useConnectionStatus } from '@tidings/react';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 
@@ -30,11 +30,19 @@ function Item({ id }: { id: string }) {
   return <p>{lastEvent?.status}</p>;
 }
 
+function Reconnecting() {
+  const { reconnect } = useConnectionStatus();
+  user.reconnect = reconnect;
+  return null;
+}
+
 const user = {
+  reconnect: () => {},
   start(url: string, casts: readonly string[]) {
     createRoot(document.getElementById('root') as HTMLElement).render(
       <StrictMode>
         <TidingsProvider url={url} credentials="include" backoff={{ initial: 50, max: 500 }}>
+          <Reconnecting />
           {casts.map((id) => (
             <Item key={id} id={id} />
           ))}
