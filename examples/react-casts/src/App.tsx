@@ -34,6 +34,14 @@ function useUser() {
   return { user, setUser, isFailing: failures > 0 };
 }
 
+function Away() {
+  return (
+    <main>
+      <p role="alert">The server does not answer. It is asked again.</p>
+    </main>
+  );
+}
+
 export function App() {
   const { user, setUser, isFailing } = useUser();
   const hash = useSyncExternalStore(watchHash, () => location.hash);
@@ -44,7 +52,7 @@ export function App() {
     if (state === 'refused') setUser(null);
   }, [state, setUser]);
 
-  if (user === undefined) return isFailing ? <p role="alert">The server does not answer. It is asked again.</p> : null;
+  if (user === undefined) return isFailing ? <Away /> : null;
   const signedIn = (now: User) => {
     setUser(now);
     // Everything begins anew, as this user.
