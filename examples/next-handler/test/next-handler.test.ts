@@ -3,6 +3,7 @@
 import { once } from 'node:events';
 import type { Server as HttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { createPublisher, setDefaultPublisher } from '@tidings/publisher';
 import { type Key, Server } from '@tidings/testkit';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import * as route from '../app/api/casts/[id]/route.ts';
@@ -45,6 +46,15 @@ test('a change is told, and what Tidings refuses is not stored', async () => {
     ['STATUS_CHANGED', 'running'],
     ['COMPLETED', 'succeeded'],
   ]);
+});
+
+test('what is wrong with the key of the program is not told as if it were the caller’s', async () => {
+  const said = vi.spyOn(console, 'error').mockReturnValue();
+  setDefaultPublisher(createPublisher({ url: server.url, apiKey: 'wrong' }));
+  expect(await patch('running')).toEqual({ status: 500, body: { code: 'not_told', detail: 'try again' } });
+  expect(said.mock.calls).toMatchObject([[{ code: 'unauthenticated', httpStatus: 401 }]]);
+  setDefaultPublisher(undefined);
+  said.mockRestore();
 });
 
 test('other addresses and methods are not answered', async () => {

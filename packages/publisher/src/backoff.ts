@@ -1,10 +1,10 @@
-import type { RetryOptions } from './options.ts';
+import type { RetrySettings } from './options.ts';
 
 /**
  * The pause before the attempt after `attempt` (from 1): drawn evenly between 0 and a longest pause that doubles, so
  * that publishers that failed together do not come back together.
  */
-export function pauseAfter(attempt: number, retry: Required<RetryOptions>): number {
+export function pauseAfter(attempt: number, retry: RetrySettings): number {
   const longest = Math.min(retry.max, retry.initial * 2 ** (attempt - 1));
   return Math.random() * longest;
 }

@@ -1,6 +1,6 @@
-import { PublishError } from './errors.ts';
+import { checkOption, FUNCTION, OBJECT, type Rule, TEXT } from './check.ts';
 import type { Cast, CastEventKind, CastStatus } from './generated.ts';
-import { checkObject } from './prepared.ts';
+import { checkArgument } from './prepared.ts';
 import type { Publisher } from './publisher.ts';
 import { type CastState, checkId } from './telling.ts';
 
@@ -10,7 +10,7 @@ export type InstantLike = Date | string;
 /**
  * What a backend tells of its casts, a function for each thing. All of them resolve with the cast as Tidings has it
  * once the change and its event are on disk, and reject with a `PublishError`: `illegal_transition` (409, with the
- * cast as `current`) where the cast has ended or would go back; `invalid_event` where an id is missing.
+ * cast as `current`) where the cast has ended or would go back; `invalid_event` where an argument is missing or cannot be.
  *
  * Casts are told of by whoever keeps them: the first mention of an id makes the cast known, owned by `userId`.
  */
@@ -37,25 +37,38 @@ export interface CastHelpers {
   /**
    * Publishes the cast's state: without `state` what Tidings stores, again; with it, what the caller has. A whole
    * record can be passed: members that are not a cast's are left out.
+   *
+   * Nothing follows the end of a cast, its state again included: `illegal_transition`, with the cast as `current`. Whoever
+   * calls this after any change of a record passes over that one.
    */
   publishCastUpdate(castId: string, state?: CastState & { readonly userId?: string | null | undefined }): Promise<Cast>;
   /** Any of the six kinds with its data, or an event of your own, which is relayed. */
   publishCastEvent(castId: string, type: CastEventKind | (string & {}), data: unknown, userId?: string): Promise<Cast>;
 }
 
-const FIELDS = [
-  'status',
-  'progress',
-  'message',
-  'startedAt',
-  'finishedAt',
-  'duration',
-  'costCents',
-  'artifactUrl',
-  'errorMessage',
-  'repository',
-  'workflowRunId',
-] as const satisfies readonly (keyof CastState)[];
+const INSTANT: Rule = ['a date, or RFC 3339 as a string', TEXT[1]];
+const WHOLE: Rule = [
+  'a whole number from 0 to 2^53 - 1',
+  (value) => Number.isSafeInteger(value) && (value as number) >= 0,
+];
+
+/** What a cast's fields may be once they are written: of numbers that are none, JSON would make what is not known. */
+const FIELDS: { readonly [name in keyof CastState]-?: Rule } = {
+  status: [
+    'queued, running, succeeded, failed or cancelled',
+    (value) => TEXT[1](value) && /^(queued|running|succeeded|failed|cancelled)$/.test(value as string),
+  ],
+  progress: ['a number from 0 to 100', (value) => typeof value === 'number' && value >= 0 && value <= 100],
+  message: TEXT,
+  startedAt: INSTANT,
+  finishedAt: INSTANT,
+  duration: WHOLE,
+  costCents: WHOLE,
+  artifactUrl: TEXT,
+  errorMessage: TEXT,
+  repository: TEXT,
+  workflowRunId: ['a string or a whole number', (value) => TEXT[1](value) || Number.isSafeInteger(value)],
+};
 
 /** The helpers, publishing by the publisher that `publisherOf` gives at each call. */
 export function castHelpersOf(publisherOf: () => Publisher): CastHelpers {
@@ -66,7 +79,8 @@ export function castHelpersOf(publisherOf: () => Publisher): CastHelpers {
   };
   const tell = async (castId: string, type: CastEventKind, data: CastState, userId: string) => {
     checkId('userId', userId);
-    checkDates(data);
+    for (const name of NEEDED[type] ?? []) checkField(name, data[name]);
+    checkFields(data);
     return send(castId, type, data, userId);
   };
   return {
@@ -84,23 +98,46 @@ export function castHelpersOf(publisherOf: () => Publisher): CastHelpers {
   };
 }
 
+/** @throws TypeError for what is no publisher, such as the options of one. */
+export function checkPublisher(publisher: Publisher): void {
+  const may = 'a publisher, as `createPublisher` makes it';
+  checkOption('publisher', publisher ?? null, [
+    may,
+    (value) => OBJECT[1](value) && FUNCTION[1]((value as Publisher).tellCast),
+  ]);
+}
+
 /** The helpers for a publisher of your own, e.g. for a second server. */
 export function createCastHelpers(publisher: Publisher): CastHelpers {
+  checkPublisher(publisher);
   return castHelpersOf(() => publisher);
 }
 
-/** A date that is none would be written as `null`, which says nothing. */
-function checkDates(state: CastState): void {
-  for (const [name, value] of Object.entries(state)) {
-    if (value instanceof Date && Number.isNaN(value.getTime())) {
-      throw new PublishError('invalid_event', `\`${name}\` is a date that is none`);
-    }
+/** What says nothing without it. */
+const NEEDED: { readonly [type in CastEventKind]?: readonly (keyof CastState)[] } = {
+  STATUS_CHANGED: ['status'],
+  PROGRESS_UPDATE: ['progress'],
+  ARTIFACT_READY: ['artifactUrl'],
+};
+
+function checkField(name: keyof CastState, value: unknown): void {
+  const { toJSON } = Object(value) as { readonly toJSON?: () => unknown };
+  // A date that is none is written as `null`, which says nothing.
+  const isNone = value instanceof Date && Number.isNaN(value.getTime());
+  const written = isNone ? Number.NaN : typeof toJSON === 'function' ? toJSON.call(value) : value;
+  checkArgument(`\`${name}\``, written, FIELDS[name]);
+}
+
+function checkFields(state: CastState): void {
+  for (const name of Object.keys(FIELDS) as (keyof CastState)[]) {
+    if (state[name] !== undefined && state[name] !== null) checkField(name, state[name]);
   }
 }
 
 function fieldsOf(state: CastState): CastState {
-  checkObject('state', state);
-  const fields = Object.fromEntries(FIELDS.map((name) => [name, state[name]]));
-  checkDates(fields);
+  checkArgument('the state', state, OBJECT);
+  const names = Object.keys(FIELDS) as (keyof CastState)[];
+  const fields: CastState = Object.fromEntries(names.map((name) => [name, state[name]]));
+  checkFields(fields);
   return fields;
 }

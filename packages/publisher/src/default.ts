@@ -1,4 +1,4 @@
-import { type CastHelpers, castHelpersOf } from './casts.ts';
+import { type CastHelpers, castHelpersOf, checkPublisher } from './casts.ts';
 import { createPublisher, type Publisher } from './publisher.ts';
 
 let publisher: Publisher | undefined;
@@ -14,6 +14,7 @@ export function defaultPublisher(): Publisher {
 
 /** Has the module's functions use this publisher from now on; `undefined`: one from the environment again. */
 export function setDefaultPublisher(next: Publisher | undefined): void {
+  if (next !== undefined) checkPublisher(next);
   publisher = next;
 }
 
@@ -21,6 +22,10 @@ export function setDefaultPublisher(next: Publisher | undefined): void {
 export const publish: Publisher['publish'] = (...call) => defaultPublisher().publish(...call);
 /** Publishes events in their order; see `Publisher.publishBatch`. */
 export const publishBatch: Publisher['publishBatch'] = (...call) => defaultPublisher().publishBatch(...call);
+/** Hands an event over and returns at once; see `Publisher.enqueue`. */
+export const enqueue: Publisher['enqueue'] = (...call) => defaultPublisher().enqueue(...call);
+/** Hands over what is told of a cast and returns at once; see `Publisher.enqueueCast`. */
+export const enqueueCast: Publisher['enqueueCast'] = (...call) => defaultPublisher().enqueueCast(...call);
 
 const helpers: CastHelpers = /* @__PURE__ */ castHelpersOf(defaultPublisher);
 
@@ -36,7 +41,10 @@ export const publishCastFailed: CastHelpers['publishCastFailed'] = helpers.publi
 export const publishCastProgress: CastHelpers['publishCastProgress'] = helpers.publishCastProgress;
 /** Tells that a cast made something: an `http` or `https` address, at most 2,000 characters. */
 export const publishCastArtifactReady: CastHelpers['publishCastArtifactReady'] = helpers.publishCastArtifactReady;
-/** Publishes a cast's state: without `state` what Tidings stores, again; with it, what you have, e.g. your whole record. */
+/**
+ * Publishes a cast's state: without `state` what Tidings stores, again; with it, what you have, e.g. your whole record.
+ * Of a cast that has ended nothing is published: `illegal_transition`.
+ */
 export const publishCastUpdate: CastHelpers['publishCastUpdate'] = helpers.publishCastUpdate;
 /** Tells of a cast by any of the six kinds with its data, or by a type of your own, which is relayed. */
 export const publishCastEvent: CastHelpers['publishCastEvent'] = helpers.publishCastEvent;

@@ -10,6 +10,8 @@ export type LocalCode =
   | 'unexpected_answer'
   /** The queue holds as much as it may; the event was not taken. */
   | 'queue_full'
+  /** It waited in the queue for as long as it may; the `cause` is what kept it there. */
+  | 'too_old'
   /** The publisher is closed, or was before it came to this event. */
   | 'closed'
   /** The event cannot be written as JSON, or an argument is missing: it says which. */
@@ -17,7 +19,7 @@ export type LocalCode =
 
 /** What is known of a failure besides its code and sentence. */
 export interface PublishErrorDetails {
-  readonly status?: number | undefined;
+  readonly httpStatus?: number | undefined;
   readonly at?: string | undefined;
   readonly current?: unknown;
   readonly retryAfter?: number | undefined;
@@ -29,8 +31,11 @@ export class PublishError extends Error {
   override readonly name = 'PublishError';
   /** The stable word: the server's, or one of {@link LocalCode}. A newer server may have words that are not listed. */
   readonly code: ErrorCode | LocalCode | (string & {});
-  /** The HTTP status; `undefined` where the server did not refuse. */
-  readonly status: number | undefined;
+  /**
+   * The HTTP status of Tidings' answer; `undefined` where it did not refuse. Not called `status`: Express, Koa, Fastify
+   * and others would take it for that of their own answer, and tell a user 401 where the key of the backend is wrong.
+   */
+  readonly httpStatus: number | undefined;
   /** What is wrong and what to do. */
   readonly detail: string;
   /** Where: a JSON pointer into the body that was sent (RFC 6901), or a parameter. */
@@ -48,18 +53,25 @@ export class PublishError extends Error {
     super(`${code}: ${detail}`, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
     this.detail = detail;
-    this.status = details.status;
+    this.httpStatus = details.httpStatus;
     this.at = details.at;
     this.current = details.current;
     this.retryAfter = details.retryAfter;
   }
 
   /**
-   * Whether the same request may succeed later: no answer, 408, 429 or 5xx. After one of these it is not known whether
-   * the event was stored; with the same idempotency key it can be sent again without harm.
+   * Whether the same request may succeed later: no answer, 408, 429, 5xx, or too long a wait for one that is none of
+   * these. It is not known then whether the event was stored; with the same idempotency key it can be sent again
+   * without harm.
    */
   get isTemporary(): boolean {
-    if (this.status === undefined) return this.code === 'unreachable' || this.code === 'timed_out';
-    return this.status === 408 || this.status === 429 || this.status >= 500;
+    const { code, httpStatus } = this;
+    if (httpStatus === undefined) return code === 'unreachable' || code === 'timed_out' || code === 'too_old';
+    return httpStatus === 408 || httpStatus === 429 || httpStatus >= 500;
   }
+}
+
+/** What a publisher that is closed says. */
+export function closed(): PublishError {
+  return new PublishError('closed', 'the publisher is closed; make another one');
 }

@@ -1,8 +1,10 @@
-// Publishing to Tidings from Node. Reading order: options, publisher, casts, default, errors.
+// Publishing to Tidings from Node. Reading order: options, publisher, queue, casts, default, errors.
 
 export { type CastHelpers, createCastHelpers, type InstantLike } from './casts.ts';
 export {
   defaultPublisher,
+  enqueue,
+  enqueueCast,
   publish,
   publishBatch,
   publishCastArtifactReady,
@@ -15,6 +17,7 @@ export {
   publishCastUpdate,
   setDefaultPublisher,
 } from './default.ts';
+export type { Draft } from './draft.ts';
 export { type LocalCode, PublishError, type PublishErrorDetails } from './errors.ts';
 export type {
   Cast,
@@ -22,7 +25,6 @@ export type {
   CastFields,
   CastStatus,
   Cursor,
-  Draft,
   ErrorCode,
   Problem,
   Receipt,

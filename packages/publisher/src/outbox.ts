@@ -1,13 +1,28 @@
+import { timerTime } from './backoff.ts';
+import type { PublishError } from './errors.ts';
 import type { Enqueued } from './options.ts';
+import type { Outage } from './outage.ts';
 
-/** Something that waits to be sent. */
+/** Something that is to be sent. */
 export interface Parcel<Content> {
   /** What has to be sent in order is in one lane. */
   readonly lane: string;
   readonly content: Content;
   readonly bytes: number;
+  /** When it came, by `performance.now()`. */
+  readonly since: number;
   /** For whom is told of a failure. */
   readonly enqueued: Enqueued;
+  /** How often it was sent. */
+  attempts: number;
+  /** Since when the server fails at this one, sent alone. */
+  failingSince?: number;
+}
+
+/** What could not be sent for the moment: the last of the parcels that were to be, and why. */
+export interface Unsent<Content> {
+  readonly parcels: readonly Parcel<Content>[];
+  readonly error: PublishError;
 }
 
 /** The bounds, and what is done with parcels. */
@@ -16,12 +31,26 @@ export interface OutboxOptions<Content> {
   readonly limit: number;
   /** Most bytes of them. */
   readonly bytes: number;
+  /** Most milliseconds that one of them waits. */
+  readonly age: number;
   /** Most lanes that send at the same time. */
   readonly concurrency: number;
+  readonly outage: Outage;
   /** How many from the front go together; at least one. */
   readonly together: (waiting: readonly Parcel<Content>[]) => number;
-  /** Sends, and deals with failures: never rejects. */
-  readonly send: (parcels: readonly Parcel<Content>[]) => Promise<void>;
+  /** Sends once, and deals with what is refused: never rejects. What is unsent is sent again. */
+  readonly send: (parcels: readonly Parcel<Content>[]) => Promise<Unsent<Content> | undefined>;
+  /** Told of what is not sent any more: it waited too long, or the outbox was closed. */
+  readonly giveUp: (parcel: Parcel<Content>, why: 'too_old' | 'closed') => void;
+}
+
+/** Parcels that are sent one after the other. */
+interface Lane<Content> {
+  readonly name: string;
+  /** Those that wait, the oldest first. */
+  readonly parcels: Parcel<Content>[];
+  /** Most that go together: one after a failure, so that one that always fails keeps no others back with it. */
+  most: number;
 }
 
 /** Somebody who waits for these parcels. */
@@ -32,19 +61,22 @@ interface Flush {
 
 /**
  * A bounded queue in lanes. Within a lane parcels are sent in the order they came, one request after the other; lanes
- * take turns, so that a slow one does not hold up the rest.
+ * take turns, so that a slow one does not hold up the rest. What fails for the moment goes back to where it was, and is
+ * kept until it is sent or too old.
  */
 export class Outbox<Content> {
   readonly #options: OutboxOptions<Content>;
-  /** Lanes with something in them. */
-  readonly #lanes = new Map<string, Parcel<Content>[]>();
+  /** Lanes with something in them, or under way. */
+  readonly #lanes = new Map<string, Lane<Content>>();
   /** Lanes that wait for their turn. */
-  readonly #waiting: string[] = [];
+  readonly #waiting = new Set<Lane<Content>>();
   readonly #flushes = new Set<Flush>();
   /** Everything that is not settled, in the order it came. */
   readonly #pending = new Set<Parcel<Content>>();
   #bytes = 0;
   #sending = 0;
+  #isClosed = false;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(options: OutboxOptions<Content>) {
     this.#options = options;
@@ -63,12 +95,13 @@ export class Outbox<Content> {
     this.#bytes += parcel.bytes;
     const lane = this.#lanes.get(parcel.lane);
     if (lane === undefined) {
-      this.#lanes.set(parcel.lane, [parcel]);
-      this.#waiting.push(parcel.lane);
+      const added: Lane<Content> = { name: parcel.lane, parcels: [parcel], most: Number.POSITIVE_INFINITY };
+      this.#lanes.set(parcel.lane, added);
+      this.#waiting.add(added);
       // In a microtask: what is offered in one go can go together.
       queueMicrotask(() => this.#turn());
     } else {
-      lane.push(parcel);
+      lane.parcels.push(parcel);
     }
     return true;
   }
@@ -86,39 +119,85 @@ export class Outbox<Content> {
     return { done: promise, forget: () => this.#flushes.delete(flush) };
   }
 
-  /** Takes out what is not being sent. */
-  clear(): readonly Parcel<Content>[] {
-    const dropped: Parcel<Content>[] = [];
-    for (const name of this.#waiting.splice(0)) {
-      dropped.push(...(this.#lanes.get(name) ?? []));
-      this.#lanes.delete(name);
+  /** Gives up what is not being sent, and what comes back. */
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    for (const lane of this.#lanes.values()) {
+      const parcels = lane.parcels.splice(0);
+      this.#leaveIfEmpty(lane);
+      this.#giveUp(parcels, 'closed');
     }
-    // A lane that is sending keeps its entry: its turn ends there.
-    for (const lane of this.#lanes.values()) dropped.push(...lane.splice(0));
-    for (const parcel of dropped) this.#settle(parcel);
-    return dropped;
   }
 
   #turn(): void {
-    while (this.#sending < this.#options.concurrency) {
-      const name = this.#waiting.shift();
-      if (name === undefined) return;
+    clearTimeout(this.#timer);
+    this.#giveUpTheOld();
+    const { concurrency, outage } = this.#options;
+    for (const lane of this.#waiting) {
+      if (this.#sending >= concurrency) return;
+      if (outage.left > 0) {
+        this.#turnIn(outage.left);
+        return;
+      }
+      this.#waiting.delete(lane);
       this.#sending += 1;
-      void this.#sendFrom(name);
+      void this.#sendFrom(lane);
     }
   }
 
-  async #sendFrom(name: string): Promise<void> {
-    const lane = this.#lanes.get(name) ?? [];
-    const parcels = lane.splice(0, Math.max(1, this.#options.together(lane)));
-    try {
-      if (parcels.length > 0) await this.#options.send(parcels);
-    } finally {
-      this.#sending -= 1;
-      for (const parcel of parcels) this.#settle(parcel);
-      if (lane.length === 0) this.#lanes.delete(name);
-      else this.#waiting.push(name);
-      this.#turn();
+  /** Goes on after the pause, or before it where something is too old by then. */
+  #turnIn(pause: number): void {
+    const oldest = this.#oldest();
+    const left = oldest === undefined ? pause : oldest.since + this.#options.age - performance.now();
+    this.#timer = setTimeout(() => this.#turn(), timerTime(Math.min(pause, left)));
+  }
+
+  async #sendFrom(lane: Lane<Content>): Promise<void> {
+    const { outage, send, together } = this.#options;
+    const parcels = lane.parcels.splice(0, Math.max(1, Math.min(lane.most, together(lane.parcels))));
+    const { round } = outage;
+    const unsent = await send(parcels);
+    const left = unsent?.parcels ?? [];
+    for (const parcel of parcels.slice(0, parcels.length - left.length)) this.#settle(parcel);
+    lane.most = unsent === undefined ? lane.most * 2 : 1;
+    if (unsent !== undefined) outage.failed(unsent.error, round);
+    else outage.passed(round);
+    if (this.#isClosed) this.#giveUp(left, 'closed');
+    else lane.parcels.unshift(...left);
+    this.#sending -= 1;
+    this.#waiting.add(lane);
+    this.#leaveIfEmpty(lane);
+    this.#turn();
+  }
+
+  /** Forgets a lane that waits with nothing; one that is sending comes back first. */
+  #leaveIfEmpty(lane: Lane<Content>): void {
+    if (lane.parcels.length === 0 && this.#waiting.delete(lane)) this.#lanes.delete(lane.name);
+  }
+
+  /** The oldest of those that wait: it is the first of its lane. */
+  #oldest(): Parcel<Content> | undefined {
+    for (const parcel of this.#pending) {
+      if (this.#lanes.get(parcel.lane)?.parcels[0] === parcel) return parcel;
+    }
+    return undefined;
+  }
+
+  #giveUpTheOld(): void {
+    const latest = performance.now() - this.#options.age;
+    for (let oldest = this.#oldest(); oldest !== undefined && oldest.since <= latest; oldest = this.#oldest()) {
+      const lane = this.#lanes.get(oldest.lane);
+      lane?.parcels.shift();
+      if (lane !== undefined) this.#leaveIfEmpty(lane);
+      this.#giveUp([oldest], 'too_old');
+    }
+  }
+
+  #giveUp(parcels: readonly Parcel<Content>[], why: 'too_old' | 'closed'): void {
+    for (const parcel of parcels) {
+      this.#settle(parcel);
+      this.#options.giveUp(parcel, why);
     }
   }
 

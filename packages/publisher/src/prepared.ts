@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { faultOf, OBJECT, type Rule, WORD } from './check.ts';
+import type { Draft } from './draft.ts';
 import { PublishError } from './errors.ts';
-import { BATCH_BYTES, BATCH_EVENTS, type Draft } from './generated.ts';
+import { BATCH_BYTES, BATCH_EVENTS } from './generated.ts';
 
 /** An event as it will be sent: written once, when it was handed over, so that later changes to it do not count. */
 export interface Prepared {
@@ -11,19 +13,20 @@ export interface Prepared {
   readonly bytes: number;
 }
 
-/** Writes an event, with an idempotency key of its own where it has none; throws `invalid_event` for what is no JSON. */
+/** Writes an event, with an idempotency key of its own where it has none; throws `invalid_event` for what is none. */
 export function prepare(event: Draft): Prepared {
-  checkObject('event', event);
+  checkArgument('the event', event, OBJECT);
+  checkArgument("the event's `channel`", event.channel, WORD);
+  checkArgument("the event's `type`", event.type, WORD);
   const idempotencyKey = event.idempotencyKey ?? randomUUID();
   const text = write({ ...event, data: event.data ?? null, idempotencyKey });
   return { channel: event.channel, idempotencyKey, text, bytes: Buffer.byteLength(text) };
 }
 
-/** Refuses what callers without types may hand over instead of an object. */
-export function checkObject(name: 'event' | 'telling' | 'state', value: unknown): void {
-  if (typeof value === 'object' && value !== null) return;
-  const what = value === undefined || value === null ? 'missing' : `of type ${typeof value}`;
-  throw new PublishError('invalid_event', `the ${name} is ${what}; it must be an object`);
+/** Refuses what callers without types may hand over; throws `invalid_event`. */
+export function checkArgument(name: string, value: unknown, rule: Rule): void {
+  const fault = faultOf(name, value, rule);
+  if (fault !== undefined) throw new PublishError('invalid_event', fault);
 }
 
 /** Writes JSON. */

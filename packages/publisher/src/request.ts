@@ -67,16 +67,16 @@ function parse(text: string, url: string): unknown {
 }
 
 function refusal(response: Response, text: string, url: string): PublishError {
-  const { status } = response;
+  const { status: httpStatus } = response;
   const retryAfter = retryAfterOf(response.headers.get('retry-after'));
   const problem = problemOf(text);
   if (problem === undefined) {
     const where = response.headers.get('location');
     const why = where === null ? 'without a reason' : `and points to ${where}; set the url to where the server is`;
-    return new PublishError('unexpected_answer', `${url} answered ${status} ${why}`, { status, retryAfter });
+    return new PublishError('unexpected_answer', `${url} answered ${httpStatus} ${why}`, { httpStatus, retryAfter });
   }
   const { code, detail, at, current } = problem;
-  return new PublishError(code, detail, { status, at, current, retryAfter });
+  return new PublishError(code, detail, { httpStatus, at, current, retryAfter });
 }
 
 interface ReadProblem {
@@ -102,8 +102,8 @@ function problemOf(text: string): ReadProblem | undefined {
 }
 
 /** An answer that Tidings does not give. */
-export function unexpected(detail: string, status?: number, cause?: unknown): PublishError {
-  return new PublishError('unexpected_answer', detail, { status, cause });
+export function unexpected(detail: string, httpStatus?: number, cause?: unknown): PublishError {
+  return new PublishError('unexpected_answer', detail, { httpStatus, cause });
 }
 
 function unreachable(url: string, cause: unknown): PublishError {

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { OBJECT, WORD } from './check.ts';
 import { PublishError } from './errors.ts';
 import type { CastEventKind, CastFields } from './generated.ts';
-import { checkObject, write } from './prepared.ts';
+import { checkArgument, write } from './prepared.ts';
 
 /** What can be said of a cast, as programs have it: instants may be dates, and `null` stands for what is not known. */
 export type CastState = {
@@ -26,9 +27,7 @@ export interface CastTelling {
 
 /** Refuses what is no id: written into a path or a body, `undefined` would be a cast or a user of that name. */
 export function checkId(name: 'castId' | 'userId', id: unknown): void {
-  if (typeof id === 'string' && id !== '') return;
-  const what = id === '' ? 'empty' : id === undefined || id === null ? 'missing' : `of type ${typeof id}`;
-  throw new PublishError('invalid_event', `\`${name}\` is ${what}; it must be a string that is not empty`);
+  checkArgument(`\`${name}\``, id, WORD);
 }
 
 /** Where it is sent. */
@@ -41,7 +40,8 @@ export function pathOf(castId: string): string {
 
 /** What is sent. */
 export function bodyOfTelling(telling: CastTelling): string {
-  checkObject('telling', telling);
+  checkArgument('the telling', telling, OBJECT);
+  checkArgument("the telling's `type`", telling.type, WORD);
   const { type, data, userId, idempotencyKey = randomUUID(), mutationId } = telling;
   return write({ type, data, userId, idempotencyKey, mutationId });
 }

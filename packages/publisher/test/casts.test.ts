@@ -111,24 +111,64 @@ describe('each helper posts what it says', () => {
   });
 });
 
+test('what writes itself as a text or a number is one', async () => {
+  const url = new URL('https://x.test/a');
+  const moment = { toJSON: () => '2026-03-01T10:00:00Z' };
+  expect(
+    await told(() => publishCastCompleted('c', 'u', loose(moment), 0, loose(undefined), loose(url))),
+  ).toMatchObject({
+    data: { finishedAt: '2026-03-01T10:00:00Z', duration: 0, artifactUrl: 'https://x.test/a' },
+  });
+  expect(await told(() => publishCastUpdate('c', loose({ workflowRunId: 7, progress: 0 })))).toMatchObject({
+    data: { workflowRunId: 7, progress: 0 },
+  });
+});
+
+test('helpers are those of a publisher', () => {
+  for (const wrong of [undefined, null, {}, 'http://x.test']) {
+    expect(() => createCastHelpers(loose(wrong))).toThrow('`publisher` is');
+  }
+  expect(() => setDefaultPublisher(loose({ url: 'http://x.test' }))).toThrow(
+    '`publisher` is of type object; it must be a publisher',
+  );
+});
+
 test('an id is one segment of the path', async () => {
   expect(await told(() => publishCastUpdate('a/../b'))).toMatchObject({ path: '/api/casts/a%2F..%2Fb/events' });
 });
 
 const none = undefined as unknown as string;
+/** Anything, as JavaScript takes it. */
+const loose = (value?: unknown) => value as never;
 const number = 7 as unknown as string;
 test.each<[string, (helpers: CastHelpers) => Promise<Cast>]>([
   ['`castId` is missing', (helpers) => helpers.publishCastStarted(none, 'u', at)],
   ['`castId` is empty', (helpers) => helpers.publishCastProgress('', 'u', 50)],
-  ['`castId` is of type number', (helpers) => helpers.publishCastFailed(number, 'u', 'why')],
+  ['`castId` is 7', (helpers) => helpers.publishCastFailed(number, 'u', 'why')],
   ['`castId` is missing', (helpers) => helpers.publishCastUpdate(none)],
   ['`castId` is missing', (helpers) => helpers.publishCastEvent(none, 'log.line', null)],
   ['`userId` is missing', (helpers) => helpers.publishCastStatusChange('c', none, 'queued')],
   ['`userId` is missing', (helpers) => helpers.publishCastCompleted('c', none, at, null, null)],
   ['`userId` is empty', (helpers) => helpers.publishCastArtifactReady('c', '', 'https://x.test/a')],
-  ['`userId` is of type number', (helpers) => helpers.publishCastStarted('c', number, at)],
+  ['`userId` is 7', (helpers) => helpers.publishCastStarted('c', number, at)],
   ['`userId` is empty', (helpers) => helpers.publishCastUpdate('c', { userId: '' })],
-  ['`userId` is of type number', (helpers) => helpers.publishCastEvent('c', 'log.line', null, number)],
+  ['`userId` is 7', (helpers) => helpers.publishCastEvent('c', 'log.line', null, number)],
+  ['`status` is missing; it must be queued, running,', (helpers) => helpers.publishCastStatusChange('c', 'u', loose())],
+  ['`status` is "done"', (helpers) => helpers.publishCastStatusChange('c', 'u', loose('done'))],
+  ['`status` is "done"', (helpers) => helpers.publishCastUpdate('c', loose({ status: 'done' }))],
+  ['`startedAt` is 1772359200000; it must be a date', (helpers) => helpers.publishCastStarted('c', 'u', loose(+at))],
+  ['`startedAt` is NaN; it must be a date', (helpers) => helpers.publishCastStarted('c', 'u', new Date('soon'))],
+  ['`duration` is "3m"', (helpers) => helpers.publishCastCompleted('c', 'u', at, loose('3m'), null)],
+  ['`costCents` is NaN; it must be a whole', (helpers) => helpers.publishCastCompleted('c', 'u', at, 1, Number.NaN)],
+  ['`costCents` is 2.5', (helpers) => helpers.publishCastCompleted('c', 'u', at, 1, 2.5)],
+  ['`errorMessage` is of type object', (helpers) => helpers.publishCastFailed('c', 'u', loose(new Error('why')))],
+  ['`progress` is missing', (helpers) => helpers.publishCastProgress('c', 'u', loose())],
+  ['`progress` is NaN; it must be a number from 0', (helpers) => helpers.publishCastProgress('c', 'u', Number.NaN)],
+  ['`progress` is 101', (helpers) => helpers.publishCastProgress('c', 'u', 101)],
+  ['`message` is 5', (helpers) => helpers.publishCastProgress('c', 'u', 50, loose(5))],
+  ['`artifactUrl` is missing', (helpers) => helpers.publishCastArtifactReady('c', 'u', loose())],
+  ['the state is of type array', (helpers) => helpers.publishCastUpdate('c', loose([]))],
+  ["the telling's `type` is missing", (helpers) => helpers.publishCastEvent('c', loose(), null)],
   ['the state is missing', (helpers) => helpers.publishCastUpdate('c', null as unknown as CastState)],
 ])('%s: nothing is sent', async (says, call) => {
   const { publisher, asked } = publisherTo(() => undefined);

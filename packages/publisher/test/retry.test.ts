@@ -1,14 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { PublishError } from '../src/index.ts';
-import { event, inNoTime, problem, publisherTo, rejection } from './support.ts';
+import { event, inNoTime, problem, publisherTo, refused, rejection } from './support.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => {
   vi.useRealTimers();
   vi.restoreAllMocks();
 });
-
-const refused = () => new TypeError('fetch failed', { cause: new Error('connect ECONNREFUSED') });
 
 /** The pauses between requests. */
 function pauses(asked: readonly { at: number }[]): number[] {
@@ -62,16 +60,29 @@ describe('a request that fails for the moment', () => {
   test('is given up after so many attempts', async () => {
     const { publisher, asked } = publisherTo(refused, { retry: { attempts: 3 } });
     const error = await rejection(publisher.publish(event()));
-    expect(error).toMatchObject({ code: 'unreachable', attempts: 3, status: undefined, isTemporary: true });
+    expect(error).toMatchObject({ code: 'unreachable', attempts: 3, httpStatus: undefined, isTemporary: true });
     expect(error.message).toBe('unreachable: no answer from http://tidings.test: connect ECONNREFUSED');
     expect(asked).toHaveLength(3);
+  });
+
+  test('is tried for a minute where no number of attempts is given', async () => {
+    // Half of the longest pause: ten attempts would be over after 25 seconds.
+    vi.spyOn(Math, 'random').mockReturnValue(0.5);
+    const { publisher, asked } = publisherTo(refused);
+    const began = Date.now();
+    const error = await rejection(publisher.publish(event()));
+    expect(error).toMatchObject({ code: 'unreachable', attempts: asked.length });
+    expect(Date.now() - began).toBeGreaterThan(50_000);
+    expect(Date.now() - began).toBeLessThanOrEqual(60_000);
+    const back = publisherTo(() => (Date.now() - began < 105_000 ? refused() : undefined));
+    expect(await inNoTime(back.publisher.publish(event()))).toMatchObject({ status: 'fulfilled' });
   });
 
   test('is given up when the next pause would lead past the time allowed', async () => {
     const { publisher, asked } = publisherTo(() => problem(503, 'capacity', {}, { 'retry-after': '120' }));
     const began = Date.now();
     const error = await rejection(publisher.publish(event()));
-    expect(error).toMatchObject({ code: 'capacity', status: 503, retryAfter: 120_000, attempts: 1 });
+    expect(error).toMatchObject({ code: 'capacity', httpStatus: 503, retryAfter: 120_000, attempts: 1 });
     expect([asked.length, Date.now() - began]).toEqual([1, 0]);
     const slow = publisherTo(refused, { retry: { attempts: 1_000, within: 5_000, initial: 100, max: 100 } });
     vi.spyOn(Math, 'random').mockReturnValue(1);
@@ -97,7 +108,27 @@ describe('a request that fails for the moment', () => {
   });
 });
 
+/** What Express, Koa, Fastify, Nest, h3 and Nitro read off an error to answer their own caller. */
+const TAKEN = [
+  'status',
+  'statusCode',
+  'statusMessage',
+  'statusText',
+  'expose',
+  'headers',
+  'fatal',
+  'unhandled',
+  'data',
+];
+
 describe('a refusal', () => {
+  test('is not taken by a framework for its own answer', async () => {
+    const { publisher } = publisherTo(() => problem(401, 'unauthenticated'));
+    const error = await rejection(publisher.publish(event()));
+    expect(error).toMatchObject({ httpStatus: 401, code: 'unauthenticated' });
+    expect(TAKEN.filter((name) => name in error)).toEqual([]);
+  });
+
   test('is told at once with everything that the server said', async () => {
     const current = { id: 'cast_1', status: 'succeeded' };
     const { publisher, asked } = publisherTo(() => problem(409, 'illegal_transition', { current, at: '/type' }));
@@ -105,7 +136,7 @@ describe('a refusal', () => {
     expect(error).toBeInstanceOf(PublishError);
     expect(error).toMatchObject({
       code: 'illegal_transition',
-      status: 409,
+      httpStatus: 409,
       detail: 'because of illegal_transition',
       at: '/type',
       current,
@@ -116,7 +147,7 @@ describe('a refusal', () => {
 
   test.each([400, 401, 403, 404, 405, 409, 413])('of status %d is not tried again', async (status) => {
     const { publisher, asked } = publisherTo(() => problem(status, 'some_code'));
-    expect(await rejection(publisher.publish(event()))).toMatchObject({ status, code: 'some_code' });
+    expect(await rejection(publisher.publish(event()))).toMatchObject({ httpStatus: status, code: 'some_code' });
     expect(asked).toHaveLength(1);
   });
 

@@ -28,7 +28,8 @@ export type Reply = (
 /** A publisher whose requests are answered by `reply`. */
 export function publisherTo(reply: Reply, options: PublisherOptions = {}) {
   const asked: Asked[] = [];
-  const failures: { error: PublishError; enqueued: Enqueued }[] = [];
+  const failures: { error: PublishError; enqueued: Enqueued; at: number }[] = [];
+  const waits: PublishError[] = [];
   let ids = 0;
   const fetch: typeof globalThis.fetch = async (input, init) => {
     const one: Asked = {
@@ -55,10 +56,11 @@ export function publisherTo(reply: Reply, options: PublisherOptions = {}) {
     url: 'http://tidings.test',
     apiKey: 'secret',
     fetch,
-    onError: (error, enqueued) => failures.push({ error, enqueued }),
+    onError: (error, enqueued) => failures.push({ error, enqueued, at: Date.now() }),
+    onWaiting: (error) => waits.push(error),
     ...options,
   });
-  return { publisher, asked, failures };
+  return { publisher, asked, failures, waits };
 }
 
 /** A refusal as Tidings writes it. */
@@ -73,6 +75,11 @@ export function problem(
     status,
     headers: { 'content-type': 'application/problem+json', ...headers },
   });
+}
+
+/** What `fetch` rejects with where nobody listens. */
+export function refused(): Error {
+  return new TypeError('fetch failed', { cause: new Error('connect ECONNREFUSED') });
 }
 
 /** An event. */

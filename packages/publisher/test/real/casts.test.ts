@@ -71,6 +71,7 @@ test('a cast from its beginning to its success', async () => {
       type: 'COMPLETED',
       castId: id,
       status: 'succeeded',
+      startedAt: startedAt.toISOString(),
       duration: 180_000,
       costCents: 250,
       finishedAt: finishedAt.toISOString(),
@@ -84,7 +85,10 @@ test('after the end the refusal has the cast as it is', async () => {
   await publishCastFailed('cast_2', 'user_1', 'no luck');
   const late = publishCastStarted('cast_2', 'user_1', new Date());
   const current = { id: 'cast_2', status: 'failed', errorMessage: 'no luck' };
-  await expect(late).rejects.toMatchObject({ code: 'illegal_transition', status: 409, current, attempts: 1 });
+  const refused = { code: 'illegal_transition', httpStatus: 409, current, attempts: 1 };
+  await expect(late).rejects.toMatchObject(refused);
+  await expect(publishCastUpdate('cast_2')).rejects.toMatchObject(refused);
+  await expect(publishCastUpdate('cast_2', { status: 'failed' })).rejects.toMatchObject(refused);
 });
 
 test('a record of the caller’s own is told of as it stands', async () => {
@@ -111,5 +115,9 @@ test('a record of the caller’s own is told of as it stands', async () => {
 });
 
 test('the first mention needs an owner', async () => {
-  await expect(publishCastUpdate('cast_4')).rejects.toMatchObject({ code: 'invalid_body', at: '/userId', status: 400 });
+  await expect(publishCastUpdate('cast_4')).rejects.toMatchObject({
+    code: 'invalid_body',
+    at: '/userId',
+    httpStatus: 400,
+  });
 });

@@ -102,14 +102,21 @@ test('10,000 events go through restarts and crashes in order, none lost and none
   for (const name of ['a', 'b', 'c', 'd', 'e']) expect(await dataOf(`awaited:${name}`)).toEqual(inOrder(1_000));
 });
 
-test('a server that is away is waited for, within the bounds', async () => {
+test('a server that is away is waited for, however often it is asked in vain', async () => {
   const failures: string[] = [];
+  const waits: string[] = [];
+  let attempts = 0;
   const publisher = createPublisher({
     url: server.url,
     apiKey: key.key,
     queueLimit: 100,
-    retry: { attempts: 100, initial: 10, max: 100, within: 20_000 },
+    retry: { initial: 1, max: 10 },
+    fetch: (input, init) => {
+      attempts += 1;
+      return fetch(input, init);
+    },
     onError: (error) => failures.push(error.code),
+    onWaiting: (error) => waits.push(error.code),
   });
   await server.kill();
   for (let n = 0; n < 150; n += 1) publisher.enqueue({ channel: 'away', type: 't', data: n });
@@ -118,7 +125,10 @@ test('a server that is away is waited for, within the bounds', async () => {
   );
   expect(publisher.queued).toBe(100);
   expect(failures).toEqual(Array(50).fill('queue_full'));
+  while (attempts < 50) await new Promise(setImmediate);
+  expect([waits, publisher.queued]).toEqual([['unreachable'], 100]);
   await server.crash();
   expect(await publisher.close()).toBe(true);
+  expect(failures).toHaveLength(50);
   expect(await dataOf('away')).toEqual(Array.from({ length: 100 }, (_, n) => n));
 });

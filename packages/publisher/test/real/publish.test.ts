@@ -46,7 +46,7 @@ describe('publishing', () => {
     const first = await publisher.publish(event);
     expect(await publisher.publish(event)).toEqual({ id: first.id, duplicate: true });
     const other = publisher.publish({ ...event, data: 2 });
-    await expect(other).rejects.toMatchObject({ code: 'idempotency_conflict', status: 409, attempts: 1 });
+    await expect(other).rejects.toMatchObject({ code: 'idempotency_conflict', httpStatus: 409, attempts: 1 });
   });
 
   test('is refused with the server’s words', async () => {
@@ -54,7 +54,7 @@ describe('publishing', () => {
       publisher.publishBatch(events).catch((error: unknown) => error);
     expect(await refused([{ channel: 'a b', type: 't', data: 1 }])).toMatchObject({
       code: 'invalid_channel',
-      status: 400,
+      httpStatus: 400,
     });
     const error = await refused([
       { channel: 'a', type: 't', data: 1 },
@@ -64,20 +64,20 @@ describe('publishing', () => {
     expect(error).toMatchObject({ code: 'reserved_type', at: '/events/1/type' });
     expect(await refused([{ channel: 'cast:1', type: 't', data: 1 }])).toMatchObject({
       code: 'reserved_channel',
-      status: 403,
+      httpStatus: 403,
     });
     expect(await refused([{ channel: 'a', type: 't', data: 'x'.repeat(70_000) }])).toMatchObject({
       code: 'body_too_large',
-      status: 413,
+      httpStatus: 413,
     });
   });
 
   test('without a credential is refused, with one that may not too', async () => {
     const event = { channel: 'a', type: 't', data: 1 };
     const nobody = createPublisher({ url: server.url, apiKey: '' });
-    await expect(nobody.publish(event)).rejects.toMatchObject({ code: 'unauthenticated', status: 401 });
+    await expect(nobody.publish(event)).rejects.toMatchObject({ code: 'unauthenticated', httpStatus: 401 });
     const narrow = createPublisher({ url: server.url, apiKey: (await server.key(['publish:b:*'])).key });
-    await expect(narrow.publish(event)).rejects.toMatchObject({ status: 403 });
+    await expect(narrow.publish(event)).rejects.toMatchObject({ httpStatus: 403 });
     expect(await narrow.publish({ ...event, channel: 'b:1' })).toMatchObject({ duplicate: false });
   });
 });

@@ -24,8 +24,11 @@ export async function PATCH(request: Request, { params }: Context): Promise<Resp
     await publishCastUpdate(id, changed);
   } catch (error) {
     if (!(error instanceof PublishError)) throw error;
+    // What Tidings says of the cast is for the caller; what it says of this program's key or request is not.
     const { code, detail, current } = error;
-    return Response.json({ code, detail, current }, { status: error.status ?? 503 });
+    if (code === 'illegal_transition') return Response.json({ code, detail, current }, { status: 409 });
+    console.error(error);
+    return Response.json({ code: 'not_told', detail: 'try again' }, { status: error.isTemporary ? 503 : 500 });
   }
   casts.set(id, changed);
   return Response.json(changed);
