@@ -4,8 +4,9 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     // Tests against the real server start it, and wait for its restarts.
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // Whatever one step waits for has a limit of its own, and says what it was.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     fileParallelism: false,
   },
 });

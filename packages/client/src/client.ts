@@ -1,15 +1,17 @@
 // The client: one connection for everything that is subscribed.
 
-import { earlier, isAhead, isCursor, type Since } from './cursor.ts';
+import { checkListener, checkSource, OPTIONS, PATH, selectionOf } from './arguments.ts';
+import { check } from './check.ts';
+import { earlier, isAhead, type Since } from './cursor.ts';
 import { Delivery, type Listeners } from './delivery.ts';
 import type { Driver, DriverParts } from './driver.ts';
 import { type Environment, environment, type Fetched, type FetchOptions } from './environment.ts';
 import { asFailure, TidingsError } from './failure.ts';
 import { Follower } from './follower.ts';
 import { type Filter, isWithin, Ledger } from './ledger.ts';
-import type { MachineConfig, State } from './machine/state.ts';
+import type { State } from './machine/state.ts';
 import type { ClientOptions, Trace } from './options.ts';
-import { isPattern } from './pattern.ts';
+import { PATTERN } from './pattern.ts';
 import type { Requests } from './requests.ts';
 import type { followSnapshot, SnapshotListeners, SnapshotParts, SnapshotSource } from './snapshot.ts';
 import { IDLE, type Status, statusOf } from './status.ts';
@@ -43,10 +45,14 @@ export interface Subscription {
 
 /** A client of one server. */
 export interface Client {
-  /** Follows channels. A function takes events alone. */
+  /**
+   * Follows channels. A function takes events alone.
+   *
+   * @throws TypeError or RangeError for names, a choice or a listener that cannot be.
+   */
   subscribe<Data = unknown>(
     what: string | readonly string[] | Subscribe,
-    listener: Listeners<Data> | ((event: Event<Data>) => void | Promise<void>),
+    listener: Listeners<Data> | ((event: Event<Data>) => unknown),
   ): Subscription;
   /** The state of the connection; the same object until it changes. */
   readonly status: Status;
@@ -57,13 +63,13 @@ export interface Client {
   /** Ends everything for good. */
   close(): void;
   /**
-   * A ticket for channels: good once, for 30 seconds, where headers cannot be sent. Rejects with a `TidingsError`. A
-   * credential that is refused is replaced by a fresh one, once; so it is by `fetch`.
+   * A ticket for channels: good once, for 30 seconds, where headers cannot be sent. Rejects with a `TidingsError`, or a
+   * `TypeError` for what is no channel. A credential that is refused is replaced by a fresh one, once; so it is by `fetch`.
    */
   ticket(channels: readonly string[]): Promise<Ticket>;
   /**
    * Follows a record without a gap: fetches it, then gives every event after the position at which it was read; after
-   * a gap fetches it again. See {@link SnapshotListeners}.
+   * a gap fetches it again. See {@link SnapshotListeners}. Throws as `subscribe` does.
    */
   snapshot<Value = unknown, Data = unknown>(
     source: SnapshotSource,
@@ -72,23 +78,14 @@ export interface Client {
   ): Subscription;
   /**
    * Fetches a path of the server, with the client's credential and time limit, which holds for the answer and again for
-   * its `json()` or `text()`. The answer may be a refusal; rejects with a `TidingsError` where none comes.
+   * its `json()` or `text()`. The path begins with `/`. The answer may be a refusal; rejects with a `TidingsError` where
+   * none comes.
    */
   fetch(path: string, options?: FetchOptions): Promise<Fetched>;
 }
 
-const MOST_CHANNELS = 1000;
 /** What of the state the status shows. */
 const SHOWN = ['name', 'attempt', 'error', 'nextAt', 'quiet', 'transport'] as const;
-
-function configOf(options: ClientOptions, transports: number): MachineConfig {
-  const { backoff = {}, heartbeat = 30_000, watchdog, openTimeout = 10_000, restoreAfter = 60_000 } = options;
-  const { suspendAfter = 300_000, linger = 5000, auth } = options;
-  const { initial = 1000, max = 30_000, attempts = Number.POSITIVE_INFINITY } = backoff;
-  const canRenew = typeof auth === 'function';
-  const times = { heartbeat, watchdog: watchdog ?? null, openTimeout, restoreAfter, suspendAfter, linger };
-  return { transports, initial, max, attempts, canRenew, ...times };
-}
 
 /** The trace that somebody at the page asks for. */
 function traceOfPage({ origin }: Environment): Trace | undefined {
@@ -106,19 +103,6 @@ function traceOfPage({ origin }: Environment): Trace | undefined {
     () => {},
   );
   return (entry) => trace?.(entry);
-}
-
-function checked(what: string | readonly string[] | Subscribe): Subscribe & { readonly channels: readonly string[] } {
-  const given = typeof what === 'string' || Array.isArray(what) ? { channels: what as string } : (what as Subscribe);
-  const channels = [...new Set(typeof given.channels === 'string' ? [given.channels] : given.channels)];
-  const wrong = channels.find((channel) => !isPattern(channel));
-  if (wrong !== undefined) throw new TypeError(`tidings: no channel or pattern: ${wrong}`);
-  if (channels.length === 0 || channels.length > MOST_CHANNELS) {
-    throw new RangeError(`tidings: a subscription names 1 to ${MOST_CHANNELS} channels`);
-  }
-  const { since = 'now' } = given;
-  if (since !== 'now' && since !== 'start' && !isCursor(since)) throw new TypeError(`tidings: no cursor: ${since}`);
-  return { ...given, channels };
 }
 
 class TidingsClient implements Client {
@@ -144,6 +128,7 @@ class TidingsClient implements Client {
   #shown: State | undefined;
 
   constructor(options: ClientOptions) {
+    check('options', options, OPTIONS);
     this.#options = options;
     this.#environment = environment(options.environment);
     this.#ledger = new Ledger(options.recentLimit ?? 256);
@@ -166,7 +151,6 @@ class TidingsClient implements Client {
       requests: this.#requests,
       transports,
       ledger: this.#ledger,
-      config: configOf(options, transports.length),
       trace: options.trace ?? traceOfPage(this.#environment),
       onState: (state) => this.#show(state),
       onTold: ({ failure, ...status }) => this.#tell({ ...status, error: failure && new TidingsError(failure) }),
@@ -204,6 +188,7 @@ class TidingsClient implements Client {
   }
 
   onStatus(listener: (status: Status) => void): () => void {
+    check('listener', listener, 'function');
     // Each call counts, the same function or not.
     const watcher = (status: Status) => listener(status);
     this.#watchers.add(watcher);
@@ -212,10 +197,10 @@ class TidingsClient implements Client {
 
   subscribe<Data>(
     what: string | readonly string[] | Subscribe,
-    listener: Listeners<Data> | ((event: Event<Data>) => void | Promise<void>),
+    listener: Listeners<Data> | ((event: Event<Data>) => unknown),
   ): Subscription {
-    const { channels, types, categories, since = 'now' } = checked(what);
-    if (!listener) throw new TypeError('tidings: a subscription needs a listener');
+    const { channels, types, categories, since = 'now' } = selectionOf(what);
+    checkListener(listener);
     const listeners = (typeof listener === 'function' ? { onEvent: listener } : listener) as Listeners;
     const { queueLimit = 1000 } = this.#options;
     const delivery = new Delivery(listeners, queueLimit, (error) => this.#environment.report(error));
@@ -329,10 +314,12 @@ class TidingsClient implements Client {
   }
 
   async ticket(channels: readonly string[]): Promise<Ticket> {
+    check('channels', channels, [PATTERN]);
     return (await this.#requests()).issue(channels);
   }
 
   async fetch(path: string, options?: FetchOptions): Promise<Fetched> {
+    check('path', path, PATH);
     return (await this.#requests()).fetch(path, options);
   }
 
@@ -341,7 +328,8 @@ class TidingsClient implements Client {
     channels: string | readonly string[] | Subscribe,
     listeners: SnapshotListeners<Value, Data>,
   ): Subscription {
-    const [client, what, control] = [this, checked(channels), new AbortController()];
+    const [client, what, control] = [this, selectionOf(channels), new AbortController()];
+    checkSource(source, listeners);
     const { signal } = control;
     const parts = { client, environment: this.#environment, options: this.#options, source, what, listeners, signal };
     const close = () => {
@@ -388,7 +376,7 @@ class TidingsClient implements Client {
 /**
  * Makes a client. Nothing is opened until something is subscribed.
  *
- * @throws TypeError where there is no server address.
+ * @throws TypeError or RangeError where there is no server address, or an option is what it cannot be.
  */
 export function createClient(options: ClientOptions = {}): Client {
   return new TidingsClient(options);

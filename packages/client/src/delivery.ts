@@ -16,22 +16,32 @@ export interface Gap {
   readonly through: Cursor | null;
 }
 
-/** What a subscription calls. What a listener throws, or a promise of its rejects with, goes to `onError`. */
+/**
+ * What a subscription calls. What a listener throws, or a promise of its rejects with, goes to `onError`; anything else that
+ * it answers is of no interest.
+ */
 export interface Listeners<Data = unknown> {
   /** An event. The next one waits for a promise that it answers. */
-  readonly onEvent?: ((event: Event<Data>) => void | Promise<void>) | undefined;
+  readonly onEvent?: ((event: Event<Data>) => unknown) | undefined;
   /** Events were lost: what is known of these channels may be old. */
-  readonly onGap?: ((gap: Gap) => void | Promise<void>) | undefined;
+  readonly onGap?: ((gap: Gap) => unknown) | undefined;
   /**
    * The client's status, when it changes. Where nobody asks for it, here or by `onStatus` of the client, `refused` and
    * `closed` by the server go to the platform's `reportError`.
    */
   readonly onStatus?: ((status: Status) => void) | undefined;
-  /** A channel is refused (`error.channel`), or a listener failed. Default: the platform's `reportError`. */
+  /**
+   * A channel is refused (`error.channel`), and not asked for again by this subscription, or a listener failed. Default:
+   * the platform's `reportError`.
+   */
   readonly onError?: ((error: TidingsError | Error) => void) | undefined;
 }
 
 type Item = { readonly event: Event } | { readonly gap: Gap };
+
+function isPromise(answer: unknown): answer is PromiseLike<unknown> {
+  return typeof (answer as PromiseLike<unknown> | null | undefined)?.then === 'function';
+}
 
 /** The way to one listener. */
 export class Delivery {
@@ -67,7 +77,7 @@ export class Delivery {
     try {
       const { onEvent, onGap } = this.#listeners;
       const done = 'event' in item ? onEvent?.(item.event) : onGap?.(item.gap);
-      if (typeof done?.then !== 'function') return;
+      if (!isPromise(done)) return;
       this.#isBusy = true;
       done.then(
         () => this.#next(),

@@ -1,11 +1,12 @@
 // Runs the machine: gives it what happens, carries out its effects, keeps its timers.
 
 import type { Client } from './client.ts';
+import { configOf } from './config.ts';
 import type { Environment } from './environment.ts';
 import { asFailure, type Failure, failure, TidingsError } from './failure.ts';
 import type { Ledger } from './ledger.ts';
 import { machine } from './machine/machine.ts';
-import { initialState, type MachineConfig, type State, type Timer } from './machine/state.ts';
+import { initialState, type State, type Timer } from './machine/state.ts';
 import type { Effect, Happening } from './machine/step.ts';
 import type { ClientOptions, Trace } from './options.ts';
 import type { Requests } from './requests.ts';
@@ -37,7 +38,6 @@ export interface DriverParts {
   readonly requests: () => Promise<Requests>;
   readonly transports: readonly Loadable[];
   readonly ledger: Ledger;
-  readonly config: MachineConfig;
   readonly trace: Trace | undefined;
   onState(state: State): void;
   /** Takes a status from elsewhere in place of a state. */
@@ -77,7 +77,7 @@ class MachineDriver implements Driver {
 
   constructor(parts: DriverParts) {
     this.#parts = parts;
-    this.state = initialState(parts.config);
+    this.state = initialState(configOf(parts.options, parts.transports.length));
   }
 
   take(happening: Happening) {
@@ -165,7 +165,8 @@ class MachineDriver implements Driver {
     };
     const start = async () => {
       const found = transports[transport];
-      if (found === undefined) throw new TidingsError(failure('gone', 'unsupported'));
+      if (found === undefined)
+        throw new TidingsError(failure('gone', 'unsupported', 'none of the option `transports` works here'));
       const [loaded, requests] = await Promise.all([found.load(), load()]);
       if (fresh) await requests.refresh();
       if (attempt.isOver) return;

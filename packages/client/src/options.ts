@@ -12,7 +12,10 @@ export interface AuthRequest {
   readonly fresh: boolean;
 }
 
-/** Options of a client. Times are in milliseconds. */
+/**
+ * Options of a client. Times are numbers of milliseconds from 1 on (`suspendAfter` and `linger` from 0); `Infinity` is one.
+ * Limits are numbers from 0 on.
+ */
 export interface ClientOptions {
   /**
    * The server's address: `http`, `https`, `ws` or `wss`, perhaps with a path; relative ones count from the page.
@@ -45,14 +48,16 @@ export interface ClientOptions {
   /** How long the opening of a stream, and any other request, may take. Default: 10,000. */
   readonly openTimeout?: number | undefined;
   /** The times between attempts; each is drawn from zero to a limit that doubles (full jitter). */
-  readonly backoff?: {
-    /** The first limit. Default: 1,000. */
-    readonly initial?: number | undefined;
-    /** The last limit. Default: 30,000. */
-    readonly max?: number | undefined;
-    /** After how many attempts in a row that failed the state is `refused`. Default: no limit. */
-    readonly attempts?: number | undefined;
-  };
+  readonly backoff?:
+    | {
+        /** The first limit. Default: 1,000. */
+        readonly initial?: number | undefined;
+        /** The last limit. Default: 30,000. */
+        readonly max?: number | undefined;
+        /** How often in a row it is tried again; when that has failed too the state is `refused`. Default: no limit. */
+        readonly attempts?: number | undefined;
+      }
+    | undefined;
   /**
    * How long a transport that does not get through is left out; doubles with each time, up to an hour. After that it is
    * tried beside the one that works. Default: 60,000.

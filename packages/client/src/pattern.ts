@@ -1,11 +1,11 @@
 // Channels and patterns: a pattern is a channel, `*`, or a channel and `:*`.
 
-const NAME = /^(\*|[A-Za-z0-9._~@/-]+(:[A-Za-z0-9._~@/-]+)*(:\*)?)$/;
-const LONGEST = 200;
+/** What the server takes, of at most 200 characters. */
+export const PATTERN: RegExp = /^(?=.{1,200}$)(\*|[\w.~@/-]+(:[\w.~@/-]+)*(:\*)?)$/;
 
 /** Whether a text is a channel or pattern as the server takes it. */
 export function isPattern(text: string): boolean {
-  return text.length <= LONGEST && NAME.test(text);
+  return PATTERN.test(text);
 }
 
 /** Whether it takes in more than one channel. */

@@ -22,13 +22,13 @@ function pauseOf(text: string): number | undefined {
 export async function failureOf(response: Fetched): Promise<Failure> {
   const { status } = response;
   const problem = ((await response.json().catch(() => null)) ?? {}) as Partial<Failure>;
-  const { code = `status_${status}`, detail, at, current } = problem;
+  const { code = `status_${status}`, detail = `the server answered ${status}`, at, current } = problem;
   const after = pauseOf(response.headers.get('retry-after') ?? '');
   return {
     kind: kindOf(status),
     code,
     status,
-    ...(detail !== undefined && { detail }),
+    detail,
     ...(at !== undefined && { at }),
     ...(current !== undefined && { current }),
     ...(after !== undefined && { after }),

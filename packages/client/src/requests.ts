@@ -74,7 +74,7 @@ export class Requests {
   #inTime<T>(result: T | Promise<T>, onLate = () => {}): Promise<T> {
     return new Promise((resolve, reject) => {
       const late = () => {
-        reject(new TidingsError(failure('network', 'timeout')));
+        reject(new TidingsError(failure('network', 'timeout', 'it did not come in time')));
         onLate();
       };
       const cancel = this.#environment.after(this.#timeLimit, late);
@@ -157,12 +157,15 @@ export class Requests {
     const abort = () => control.abort();
     options.signal?.addEventListener('abort', abort);
     if (options.signal?.aborted) abort();
-    const ask = () => this.send(path, { ...options, signal: control.signal });
-    const response = await this.#again(ask, ({ status }) => status === 401);
-    const { ok, status, headers, body } = response;
     // The application's signal may outlive many requests.
-    const read = <T>(reading: Promise<T>) =>
-      this.#inTime(reading, abort).finally(() => options.signal?.removeEventListener('abort', abort));
+    const over = () => options.signal?.removeEventListener('abort', abort);
+    const ask = () => this.send(path, { ...options, signal: control.signal });
+    const response = await this.#again(ask, ({ status }) => status === 401).catch((error) => {
+      over();
+      throw error;
+    });
+    const { ok, status, headers, body } = response;
+    const read = <T>(reading: Promise<T>) => this.#inTime(reading, abort).finally(over);
     return {
       ...{ ok, status, headers, body },
       json: () => read(response.json()),

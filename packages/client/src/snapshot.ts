@@ -29,10 +29,13 @@ export interface SnapshotInfo {
   readonly isRefetched: boolean;
 }
 
-/** What a snapshot calls: first `onSnapshot`, then the events after it; after a gap `onGap` and `onSnapshot` anew. */
+/**
+ * What a snapshot calls: first `onSnapshot`, then the events after it; after a gap `onGap` and `onSnapshot` anew. The first
+ * reading after a gap begins at once; where gaps come without an event between them, further ones wait as after failures.
+ */
 export interface SnapshotListeners<Value = unknown, Data = unknown> extends Listeners<Data> {
   /** The record. The events after it wait for a promise that this answers. */
-  readonly onSnapshot: (value: Value, info: SnapshotInfo) => void | Promise<void>;
+  readonly onSnapshot: (value: Value, info: SnapshotInfo) => unknown;
 }
 
 export interface SnapshotParts<Value, Data> {
@@ -59,15 +62,18 @@ function notJson(): never {
 /** After these the record cannot be had. */
 const FINAL: readonly Failure['kind'][] = ['auth', 'forbidden', 'gone', 'blocked'];
 
-/** Those that wait for the same failure to pass. */
+/** What several wait for: a failure to pass, or a reading after a gap that may be in vain. */
+type Cause = Failure | Gap;
+
+/** Those that wait for the same. */
 interface Wait {
   readonly runs: Set<() => void>;
   end(): void;
 }
 
-const waits = new WeakMap<Failure, Wait>();
+const waits = new WeakMap<Cause, Wait>();
 
-function waitFor(why: Failure, environment: Environment, delay: number): Wait {
+function waitFor(why: Cause, environment: Environment, delay: number): Wait {
   const runs = new Set<() => void>();
   const go = () => {
     wait.end();
@@ -75,7 +81,8 @@ function waitFor(why: Failure, environment: Environment, delay: number): Wait {
   };
   const cancel = environment.after(delay, go);
   const unwatch = environment.watch((signal) => {
-    if (why.after === undefined && (signal === 'online' || signal === 'visible')) go();
+    const isNamed = 'after' in why && why.after !== undefined;
+    if (!isNamed && (signal === 'online' || signal === 'visible')) go();
   });
   const wait: Wait = {
     runs,
@@ -91,10 +98,10 @@ function waitFor(why: Failure, environment: Environment, delay: number): Wait {
 
 /**
  * Calls after a while, or once the page has network again or is seen, unless the server named the time; answers what
- * cancels it. Records that were read by one request fail by one failure: they are tried again in one task, so that they
- * can be one request again.
+ * cancels it. Records that were read by one request fail by one failure, and lose events by one gap: they are tried again
+ * in one task, so that they can be one request again.
  */
-function retry(why: Failure, environment: Environment, delay: number, run: () => void): () => void {
+function retry(why: Cause, environment: Environment, delay: number, run: () => void): () => void {
   const wait = waits.get(why) ?? waitFor(why, environment, delay);
   wait.runs.add(run);
   return () => {
@@ -110,6 +117,8 @@ class Snapshot<Value, Data> {
   #subscription: Subscription | undefined;
   #cancel = () => {};
   #attempt = 0;
+  /** Gaps in a row between which nothing was told of what happened after the record. */
+  #inVain = 0;
   /** Counts the readings, so that what belongs to an earlier one is left alone. */
   #reading = 0;
 
@@ -146,7 +155,7 @@ class Snapshot<Value, Data> {
     await this.#tell(second);
     this.#seen = second.info.version ?? 0;
     for (let event = held.shift(); event !== undefined; event = held.shift()) {
-      if (!this.#hasSeen(event)) await this.#parts.listeners.onEvent?.(event);
+      if (!this.#hasSeen(event)) await this.#give(event);
       if (reading !== this.#reading) return;
     }
     this.#isHolding = false;
@@ -157,6 +166,11 @@ class Snapshot<Value, Data> {
 
   #hasSeen({ version }: Event<Data>): boolean {
     return version !== undefined && version <= this.#seen;
+  }
+
+  #give(event: Event<Data>): unknown {
+    this.#inVain = 0;
+    return this.#parts.listeners.onEvent?.(event);
   }
 
   async #tell({ value, info }: Read<Value>): Promise<void> {
@@ -181,7 +195,7 @@ class Snapshot<Value, Data> {
 
   #follow(since: Cursor | 'now', reading: number, held: Event<Data>[] | null): Subscription {
     const { client, what, listeners, options } = this.#parts;
-    const { onEvent, onStatus, onError } = listeners;
+    const { onStatus, onError } = listeners;
     this.#isHolding = held !== null;
     this.#seen = 0;
     const { queueLimit = 1000 } = options;
@@ -191,11 +205,12 @@ class Snapshot<Value, Data> {
         ...(onStatus && { onStatus }),
         ...(onError && { onError }),
         onEvent: (event) => {
-          if (this.#hasSeen(event)) return;
-          if (held === null || !this.#isHolding) return onEvent?.(event);
+          if (this.#hasSeen(event)) return undefined;
+          if (held === null || !this.#isHolding) return this.#give(event);
           held.push(event);
           if (held.length > queueLimit)
             this.#onGap({ reason: 'overflow', channels: what.channels, through: event.id }, reading);
+          return undefined;
         },
         onGap: (gap) => this.#onGap(gap, reading),
       },
@@ -208,7 +223,10 @@ class Snapshot<Value, Data> {
     return subscription;
   }
 
-  /** What is known may be old: it is read again, and the stream goes on from there. */
+  /**
+   * What is known may be old: it is read again, and the stream goes on from there. A record from a cache may be older than
+   * what the log still has: whoever reads it again at once reads it for ever.
+   */
   #onGap(gap: Gap, reading: number): void {
     if (reading !== this.#reading) return;
     try {
@@ -219,7 +237,11 @@ class Snapshot<Value, Data> {
     }
     if (gap.reason === 'unauthorized') return;
     this.#subscription?.close();
-    this.#start(true);
+    this.#inVain += 1;
+    // What the old stream still had is of no interest.
+    this.#reading += 1;
+    if (this.#inVain === 1) this.#start(true);
+    else this.#later(gap, this.#inVain - 2, 0, true);
   }
 
   #failed(error: unknown, reading: number, isRefetched: boolean): void {
@@ -231,12 +253,17 @@ class Snapshot<Value, Data> {
       this.#subscription?.close();
       return;
     }
+    this.#later(why, this.#attempt, why.after ?? 0, isRefetched);
+    this.#attempt += 1;
+  }
+
+  /** Reads it again after what the backoff says, and after this time at least. */
+  #later(why: Cause, attempt: number, least: number, isRefetched: boolean): void {
     const { environment, options } = this.#parts;
     const { initial = 1000, max = 30_000 } = options.backoff ?? {};
-    const limit = Math.min(max, initial * 2 ** Math.min(this.#attempt, 30));
-    this.#attempt += 1;
+    const limit = Math.min(max, initial * 2 ** Math.min(attempt, 30));
     const again = () => this.#start(isRefetched);
-    this.#cancel = retry(why, environment, Math.max(why.after ?? 0, environment.random() * limit), again);
+    this.#cancel = retry(why, environment, Math.max(least, environment.random() * limit), again);
   }
 
   #error(error: unknown) {
@@ -249,7 +276,7 @@ class Snapshot<Value, Data> {
     this.#reading += 1;
     this.#cancel();
     this.#subscription?.close();
-    this.#settle?.reject(new TidingsError({ kind: 'gone', code: 'closed' }));
+    this.#settle?.reject(new TidingsError(failure('gone', 'closed', 'the subscription was closed')));
   }
 }
 

@@ -1,5 +1,7 @@
 // Where the server is.
 
+import { refuse } from './check.ts';
+
 /** The variables that a bundler may give. */
 interface Given {
   readonly REACT_APP_WEBSOCKET_URL?: string;
@@ -53,9 +55,17 @@ function fromBundler(): string | undefined {
 export function serverUrl(url: string | undefined, origin: string | undefined): string {
   const text = url ?? fromBundler() ?? origin;
   if (text === undefined) throw new TypeError('tidings: name the server by the option `url`');
-  const absolute = new URL(text, origin);
-  if (!/^(http|ws)s?:$/.test(absolute.protocol)) throw new TypeError(`tidings: no address of a server: ${text}`);
-  return absolute.href
+  let href = '';
+  try {
+    href = new URL(text, origin).href;
+  } catch {
+    // It is told below.
+  }
+  // A credential in an address is nothing that `fetch` takes, and is not for messages either.
+  if (!/^(http|ws)s?:\/\/[^@/]+\//.test(href)) {
+    refuse('options.url', text.replace(/.*@/s, '…@'), 'an http, https, ws or wss address without user and password');
+  }
+  return href
     .replace(/^ws/, 'http')
     .replace(/[?#].*$/, '')
     .replace(/\/+$/, '');

@@ -1,5 +1,6 @@
 // Follows a cast: its state, then what happens to it, to its end; over the client's one connection.
 
+import { check, type Rules } from '../check.ts';
 import type { Client } from '../client.ts';
 import type { Gap } from '../delivery.ts';
 import type {
@@ -59,6 +60,19 @@ export interface CastFollowing {
   close(): void;
 }
 
+const LISTENERS: Rules = {
+  onStatus: 'function',
+  onProgress: 'function',
+  onComplete: 'function',
+  onError: 'function',
+  onArtifact: 'function',
+  onCast: 'function',
+  onEvent: 'function',
+  onGap: 'function',
+  onEnd: 'function',
+  onFailure: 'function',
+};
+
 function tell({ type, data }: CastNews, info: CastInfo, listeners: CastListeners): void {
   if (type === 'status') listeners.onStatus?.(data, info);
   else if (type === 'progress') listeners.onProgress?.(data, info);
@@ -70,8 +84,12 @@ function tell({ type, data }: CastNews, info: CastInfo, listeners: CastListeners
 /**
  * Follows a cast until it has ended. Where it has ended already its final state is told, and that is all. Casts that are
  * followed from one task on are read by one request, up to 200, and so they are after a gap.
+ *
+ * @throws TypeError for what is no cast's id, and for listeners that are no functions.
  */
 export function followCast(client: Client, castId: string, listeners: CastListeners): CastFollowing {
+  check('castId', castId, /^(?!events$)[\w.~@-]{1,120}$/);
+  check('listeners', listeners, LISTENERS);
   let cast: Cast | null = null;
   let isOver = false;
   let settle: () => void = () => {};

@@ -17,6 +17,8 @@ const LONGEST = 7000;
 interface Reading {
   readonly path: string;
   readonly signal: AbortSignal;
+  /** Tells the request that is under way for it that it is not waited for any more. */
+  left(): void;
   resolve(response: Fetched): void;
   reject(error: unknown): void;
 }
@@ -47,19 +49,15 @@ function refusalOf({ code }: CastRefusal): Fetched {
   return answerOf(isHidden ? 403 : 404, { code, detail }, {});
 }
 
-/** A signal that is aborted once nobody waits any more, and what ends the looking. */
-function whileAnyWaits(readings: readonly Reading[]): { readonly signal: AbortSignal; end(): void } {
+/** A signal that is aborted once nobody waits any more. */
+function whileAnyWaits(readings: readonly Reading[]): AbortSignal {
   const control = new AbortController();
-  const look = () => {
-    if (readings.every(({ signal }) => signal.aborted)) control.abort();
-  };
-  for (const { signal } of readings) signal.addEventListener('abort', look);
-  return {
-    signal: control.signal,
-    end: () => {
-      for (const { signal } of readings) signal.removeEventListener('abort', look);
-    },
-  };
+  for (const reading of readings) {
+    reading.left = () => {
+      if (readings.every(({ signal }) => signal.aborted)) control.abort();
+    };
+  }
+  return control.signal;
 }
 
 class Reader {
@@ -73,12 +71,18 @@ class Reader {
   read(castId: string, signal: AbortSignal): Promise<Fetched> {
     const id = encodeURIComponent(castId);
     const { promise, resolve, reject } = resolvers<Fetched>();
-    signal.addEventListener('abort', () => reject(new TidingsError(failure('gone', 'closed'))), { once: true });
+    const reading: Reading = { path: `/api/casts/${id}`, signal, left: () => {}, resolve, reject };
+    const abort = () => {
+      reject(new TidingsError(failure('gone', 'closed')));
+      reading.left();
+    };
+    signal.addEventListener('abort', abort);
     if (this.#asked.size === 0) queueMicrotask(() => this.#send());
     const readings = this.#asked.get(id) ?? [];
-    readings.push({ path: `/api/casts/${id}`, signal, resolve, reject });
+    readings.push(reading);
     this.#asked.set(id, readings);
-    return promise;
+    // A cast may be read many times while it is followed.
+    return promise.finally(() => signal.removeEventListener('abort', abort));
   }
 
   #send(): void {
@@ -105,32 +109,28 @@ class Reader {
   }
 
   async #readTogether(part: Asked, all: readonly Reading[]): Promise<void> {
-    const { signal, end } = whileAnyWaits(all);
-    try {
-      const query = [...part.keys()].map((id) => `id=${id}`).join('&');
-      const response = await this.#client.fetch(`/api/casts?${query}`, { signal });
-      const why = response.ok ? undefined : await failureOf(response);
-      // Whatever else is wrong may be wrong with one of them, or with so long an address.
-      if (why && ['network', 'busy', 'auth'].includes(why.kind)) throw new TidingsError(why);
-      const answer = why ? undefined : ((await response.json()) as Partial<CastList> | null);
-      const cursor = response.headers.get('tidings-cursor');
-      const settle = (name: string, told: Fetched) => {
-        const id = encodeURIComponent(name);
-        for (const { resolve } of part.get(id) ?? []) resolve(told);
-        part.delete(id);
-      };
-      for (const cast of answer?.items ?? []) settle(cast.id, responseOf(cast, cursor));
-      for (const refusal of answer?.refused ?? []) settle(refusal.id, refusalOf(refusal));
-    } finally {
-      end();
-    }
+    const signal = whileAnyWaits(all);
+    const query = [...part.keys()].map((id) => `id=${id}`).join('&');
+    const response = await this.#client.fetch(`/api/casts?${query}`, { signal });
+    const why = response.ok ? undefined : await failureOf(response);
+    // Whatever else is wrong may be wrong with one of them, or with so long an address.
+    if (why && ['network', 'busy', 'auth'].includes(why.kind)) throw new TidingsError(why);
+    const answer = why ? undefined : ((await response.json()) as Partial<CastList> | null);
+    const cursor = response.headers.get('tidings-cursor');
+    const settle = (name: string, told: Fetched) => {
+      const id = encodeURIComponent(name);
+      for (const { resolve } of part.get(id) ?? []) resolve(told);
+      part.delete(id);
+    };
+    for (const cast of answer?.items ?? []) settle(cast.id, responseOf(cast, cursor));
+    for (const refusal of answer?.refused ?? []) settle(refusal.id, refusalOf(refusal));
     for (const readings of part.values()) this.#readAlone(readings);
   }
 
   #readAlone(asked: readonly Reading[]): void {
     const readings = asked.filter(({ signal }) => !signal.aborted);
     if (readings.length === 0) return;
-    const { signal, end } = whileAnyWaits(readings);
+    const signal = whileAnyWaits(readings);
     this.#client
       .fetch(readings[0]?.path ?? '', { signal })
       .then((response) => {
@@ -144,8 +144,7 @@ class Reader {
         const shared = { ok, status, headers, body, text: read, json: async () => JSON.parse(await read()) };
         for (const { resolve } of readings) resolve(shared);
       })
-      .catch((error) => refuse(readings, error))
-      .finally(end);
+      .catch((error) => refuse(readings, error));
   }
 }
 

@@ -4,7 +4,6 @@
 // together. Inputs of a stream that is no longer open never get here: whoever runs the machine drops them.
 
 import { isCursor } from '../cursor.ts';
-import type { Failure } from '../failure.ts';
 import type { Cursor } from '../wire/generated.ts';
 import {
   clearBars,
@@ -136,10 +135,6 @@ function onUnknown(draft: Draft, input: Of<'reset'>, id: Cursor): void {
   settle(draft);
 }
 
-function kindOf(retry: string): Failure['kind'] {
-  return retry === 'now' || retry === 'auth' ? retry : retry === 'never' ? 'gone' : 'busy';
-}
-
 const handlers: Handlers = {
   want: (draft, input) => {
     const { state } = draft;
@@ -237,11 +232,11 @@ const handlers: Handlers = {
     if (state.config.canRenew) setTimer(draft, 'renew', input.now + Math.min(Math.max(left / 2, 500), 30_000));
   }),
 
-  end: (draft, { id, end }) => {
+  end: (draft, { id, failure }) => {
     if (!isIn(draft, 'opening', 'live')) return;
     if (isIn(draft, 'live')) hear(draft, id);
     leave(draft);
-    fail(draft, { kind: kindOf(end.retry), code: end.reason, after: end.after });
+    fail(draft, failure);
   },
 
   closed: (draft, input) => {

@@ -2,7 +2,7 @@
 
 import type { Since } from '../cursor.ts';
 import type { Failure } from '../failure.ts';
-import type { Addition, Cursor, End, Event, Refusal, Reset } from '../wire/generated.ts';
+import type { Addition, Cursor, Event, Refusal, Reset } from '../wire/generated.ts';
 import type { State, Timer } from './state.ts';
 
 /** What happened, and when. */
@@ -25,7 +25,7 @@ export type Happening =
   | { readonly type: 'reset'; readonly id?: Cursor; readonly reset: Reset }
   /** The credential ends in so many milliseconds, as far as this machine's time of day is right. */
   | { readonly type: 'expiring'; readonly left: number }
-  | { readonly type: 'end'; readonly id?: Cursor; readonly end: End }
+  | { readonly type: 'end'; readonly id?: Cursor; readonly failure: Failure }
   /** The stream is over, or was never opened. */
   | { readonly type: 'closed'; readonly failure: Failure }
   /** A change was answered. */

@@ -211,8 +211,8 @@ export class Member implements Driver {
 
   /** Asks now and then whether the leader lives. */
   #tick(run: Run): void {
-    const { environment, config } = this.#parts;
-    const [time, began] = [config.heartbeat / 6, environment.now()];
+    const { environment, options } = this.#parts;
+    const [time, began] = [(options.heartbeat ?? 30_000) / 6, environment.now()];
     run.cancel = environment.after(time, () => {
       this.#settle();
       // Whoever was asleep itself knows nothing of others.

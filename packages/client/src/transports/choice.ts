@@ -1,5 +1,6 @@
 // Which transports a client may use, by its options and what the runtime has.
 
+import { check, refuse } from '../check.ts';
 import type { Loadable } from '../driver.ts';
 import type { Environment } from '../environment.ts';
 import type { ClientOptions, TransportName } from '../options.ts';
@@ -18,16 +19,22 @@ function isPossible(name: TransportName, { WebSocket, EventSource, fetch }: Envi
   return name === 'websocket' ? WebSocket !== undefined : name === 'eventsource' ? EventSource !== undefined : true;
 }
 
-/** The transports that may be used, the best first, each loaded when it is needed. */
+/**
+ * The transports that may be used, the best first, each loaded when it is needed.
+ *
+ * @throws TypeError or RangeError for what is no list of transports.
+ */
 export function transportsOf(options: ClientOptions, environment: Environment): Loadable[] {
   const best: readonly TransportName[] = options.auth === undefined ? ['websocket', 'sse'] : ['sse', 'websocket'];
   const { transports = [...best, 'eventsource', 'poll'] } = options;
+  check('options.transports', transports, ['string or object']);
   const loadable: Loadable[] = [];
   for (const transport of transports) {
     if (typeof transport !== 'string') {
+      check('options.transports.isSupported', transport.isSupported, 'function');
       if (transport.isSupported(environment)) loadable.push({ name: transport.name, load: async () => transport });
-    } else if (LOADERS[transport] === undefined) {
-      throw new TypeError(`tidings: there is no transport ${transport}`);
+    } else if (!Object.hasOwn(LOADERS, transport)) {
+      refuse('options.transports', transport, `one of ${Object.keys(LOADERS).join(', ')}`);
     } else if (isPossible(transport, environment)) {
       loadable.push({ name: transport, load: LOADERS[transport] });
     }

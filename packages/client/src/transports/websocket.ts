@@ -97,7 +97,8 @@ class SocketStream implements Connection {
     const after = this.#end?.after;
     if (reason === 'wrong_origin' && this.#isOwn) return this.#closed(failure('blocked', reason, WRONG_ORIGIN));
     if (kind !== undefined) {
-      const why = failure(kind, reason || this.#end?.reason || `closed_${code}`);
+      const word = reason || this.#end?.reason || `closed_${code}`;
+      const why = failure(kind, word, `the server closed the WebSocket: ${word.replaceAll('_', ' ')}`);
       return this.#closed(after === undefined ? why : { ...why, after });
     }
     if (this.#isReady) return this.#closed(failure('network', `closed_${code}`, reason || 'the WebSocket was cut'));

@@ -68,10 +68,14 @@ async function passing(all: readonly { one: Case; over: string; what: string }[]
     for (let next = left.pop(); next !== undefined; next = left.pop()) {
       const { one, over, what } = next;
       const name = `${one.file} over ${over}: ${one.name}: ${what}`;
-      await play(one, over, limit).then(
-        () => passed.push(name),
-        () => {},
-      );
+      // On a busy machine a client may not have got to what it should not do: it is given more time for that.
+      const again = () => play(one, over, 4 * limit, 10);
+      await play(one, over, limit)
+        .then(again)
+        .then(
+          () => passed.push(name),
+          () => {},
+        );
     }
   };
   await Promise.all(Array.from({ length: lanes }, lane));
@@ -87,7 +91,7 @@ test('each row can fail', async () => {
   expect(wrong.length).toBeGreaterThan(30);
   // Where a client is to be quiet it must have had the time not to be.
   expect(await passing(wrong, 1000, 4)).toEqual([]);
-}, 60_000);
+}, 300_000);
 
 test('each case can fail', async () => {
   const mutants = plays.flatMap(({ one, over }) => {
@@ -100,4 +104,4 @@ test('each case can fail', async () => {
     `${plays.length} plays of ${cases.length} cases; ${mutants.length} mutants, of which ${passed.length} passed`,
   );
   expect(passed).toEqual([]);
-}, 120_000);
+}, 300_000);

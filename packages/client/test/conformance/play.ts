@@ -1,11 +1,10 @@
 // Plays a case: the client under test on one side, on the other a server that says what stands there.
 
 import { isDeepStrictEqual } from 'node:util';
-import WebSocket from 'ws';
-import { type Client, createClient, type Subscription, TidingsError, type TransportName } from '../../src/index.ts';
+import { type Client, type Subscription, TidingsError } from '../../src/index.ts';
 import { type Arrival, Arrivals } from './arrivals.ts';
 import { type Case, eventsOf, fill, fillText, type Json, type Members, type Step } from './cases.ts';
-import { EventSource } from './event-source.ts';
+import { clientFor } from './client.ts';
 import { blocksOver, framesOver, type Resolve, resolver, type Spoken } from './streams.ts';
 
 /** Close codes of refused upgrades. */
@@ -17,10 +16,19 @@ function must(holds: boolean, what: string): asserts holds {
 
 const shown = (value: unknown) => JSON.stringify(value)?.slice(0, 600);
 
+/** What is played, and how long anything is waited for. */
+interface Plan {
+  readonly one: Case;
+  readonly over: string;
+  readonly limit: number;
+  readonly patience: number;
+}
+
 class Play {
   readonly #case: Case;
   readonly #over: string;
   readonly #limit: number;
+  readonly #patience: number;
   readonly #events: Map<string, Members>;
   readonly #resolve: Resolve;
   readonly #told: Json[] = [];
@@ -36,36 +44,16 @@ class Play {
   /** What the client asks from here on is its own affair. */
   #isDone = false;
 
-  constructor(one: Case, over: string, limit: number, server: Arrivals, elsewhere: Arrivals) {
+  constructor({ one, over, limit, patience }: Plan, server: Arrivals, elsewhere: Arrivals) {
     this.#case = one;
     this.#over = over;
     this.#limit = limit;
+    this.#patience = patience;
     this.#server = server;
     this.#elsewhere = elsewhere;
     this.#events = eventsOf(one.steps);
     this.#resolve = resolver(this.#events);
-    this.#client = this.#make();
-  }
-
-  #make(): Client {
-    const { renews, credential, silence = 20_000, opening = 10_000, backoff = 30 } = this.#case.client;
-    const names = ['first', 'second', 'third', 'fourth'];
-    const auth = renews === true ? () => names.shift() ?? 'none' : (credential as string | undefined);
-    return createClient({
-      url: this.#server.url + this.#case.base,
-      ...(auth !== undefined && { auth }),
-      transports: [this.#over as TransportName],
-      backoff: { initial: Number(backoff), max: Number(backoff) },
-      watchdog: Number(silence),
-      openTimeout: Number(opening),
-      // The longest times that can be drawn: what is asked too late is so in each run.
-      environment: {
-        random: () => 0.999,
-        WebSocket: WebSocket as never,
-        EventSource: EventSource as never,
-        report: () => {},
-      },
-    });
+    this.#client = clientFor(one, over, server.url);
   }
 
   async run(): Promise<void> {
@@ -75,7 +63,7 @@ class Play {
           throw new Error(`step ${index + 1}, ${shown(step)}: ${error instanceof Error ? error.message : error}`);
         });
       }
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await new Promise((resolve) => setTimeout(resolve, 20 * this.#patience));
       must(this.#told.length === 0, `told and not expected: ${shown(this.#told)}`);
       const left = this.#isDone ? [] : this.#server.left.filter(({ isGone }) => !isGone);
       must(left.length === 0, `asked and not expected: ${left.map(({ method, path }) => `${method} ${path}`)}`);
@@ -371,7 +359,7 @@ class Play {
   }
 
   async #quiet(milliseconds: number): Promise<void> {
-    const arrival = await this.#server.next(milliseconds);
+    const arrival = await this.#server.next(milliseconds * this.#patience);
     must(
       arrival === undefined || arrival.isGone,
       `asked was ${arrival?.method} ${arrival?.path} ${arrival?.query} ${arrival?.body}`,
@@ -387,11 +375,14 @@ class Play {
   }
 }
 
-/** Plays it; rejects with what was not as it should be. `limit`: how long anything is waited for, in milliseconds. */
-export async function play(one: Case, over: string, limit = 10_000): Promise<void> {
+/**
+ * Plays it; rejects with what was not as it should be. `limit`: how long anything is waited for, in milliseconds;
+ * `patience`: how many times as long as the case says it is looked whether all is quiet.
+ */
+export async function play(one: Case, over: string, limit = 20_000, patience = 1): Promise<void> {
   const [server, elsewhere] = await Promise.all([Arrivals.start(), Arrivals.start()]);
   try {
-    await new Play(one, over, limit, server, elsewhere).run();
+    await new Play({ one, over, limit, patience }, server, elsewhere).run();
   } finally {
     await Promise.all([server.stop(), elsewhere.stop()]);
   }

@@ -36,8 +36,8 @@ export function nodeRig({ url, key, transport }: RigOptions): Rig {
     reconnect: async () => client.reconnect(),
     close: async () => {
       client.close();
-      // What was under way ends within a few turns.
-      for (let turn = 0; turn < 50 && timers.running > 0; turn += 1)
+      // What was under way ends within a few turns, which may be long ones.
+      for (const end = Date.now() + 15_000; timers.running > 0 && Date.now() < end; )
         await new Promise((resolve) => setTimeout(resolve, 10));
       return timers.running;
     },

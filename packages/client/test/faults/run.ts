@@ -174,7 +174,7 @@ class Run {
     const timers = await this.#rig.close();
     if (timers > 0) this.#fail(`${timers} timers are left`);
     // Chromium reads on for up to five seconds in an answer that nobody wants, so as to use its connection again.
-    const end = Date.now() + 15_000;
+    const end = Date.now() + 25_000;
     while (this.#proxy.open > 0) {
       if (Date.now() > end) this.#fail(`connections are left: ${this.#proxy.said}`);
       await pause(10);

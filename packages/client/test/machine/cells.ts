@@ -4,7 +4,8 @@ import { type Failure, failure } from '../../src/failure.ts';
 import { machine } from '../../src/machine/machine.ts';
 import { initialState, type MachineConfig, type Name, type State, type Timer } from '../../src/machine/state.ts';
 import type { Happening, Step } from '../../src/machine/step.ts';
-import type { Cursor, Event, Retry } from '../../src/wire/generated.ts';
+import { translate } from '../../src/translate.ts';
+import type { Cursor, End, Event, Retry } from '../../src/wire/generated.ts';
 
 export const CONFIG: MachineConfig = {
   transports: 2,
@@ -70,7 +71,8 @@ export const ready = (n: number, ...channels: string[]): Happening => ({
   channels,
 });
 export const closed = (why: Failure): Happening => ({ type: 'closed', failure: why });
-export const end = (retry: Retry): Happening => ({ type: 'end', id: at(7), end: { reason: 'lifetime', retry } });
+export const end = (retry: Retry, n = 7, more: Partial<End> = {}): Happening =>
+  translate({ id: at(n), event: '$end', data: { reason: 'lifetime', retry, ...more } }) as Happening;
 const reset = (reason: 'expired' | 'unknown' | 'unauthorized', id?: Cursor): Happening => ({
   type: 'reset',
   reset: { reason, channels: ['a'], through: reason === 'unauthorized' ? null : at(9) },

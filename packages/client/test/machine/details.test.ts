@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { Since } from '../../src/cursor.ts';
 import { failure } from '../../src/failure.ts';
 import type { Effect } from '../../src/machine/step.ts';
+import { END_REASONS, type EndReason } from '../../src/wire/generated.ts';
 import { at, closed, end, event, Machine, ready, unwant, want } from './cells.ts';
 
 function find<T extends Effect['type']>(effects: readonly Effect[], type: T): Extract<Effect, { type: T }> {
@@ -247,12 +248,24 @@ describe('waiting', () => {
 
   test('after `later` it is the time that the server has spread', () => {
     const machine = new Machine();
-    machine.take(want('a'), ready(5, 'a'), {
-      type: 'end',
-      id: at(6),
-      end: { reason: 'server_shutdown', retry: 'later', after: 2345 },
-    });
+    machine.take(want('a'), ready(5, 'a'), end('later', 6, { reason: 'server_shutdown', after: 2345 }));
     expect(machine.state).toMatchObject({ name: 'waiting', nextAt: machine.now + 2345, cursor: at(6) });
+    expect(machine.state.error).toMatchObject({
+      code: 'server_shutdown',
+      detail: 'the server ended the stream: server shutdown',
+    });
+  });
+
+  test('every reason is said in words, also one that is not known', () => {
+    for (const reason of Object.keys(END_REASONS) as EndReason[]) {
+      const machine = new Machine();
+      machine.take(want('a'), ready(5, 'a'), end('never', 6, { reason }));
+      expect(machine.state.error?.code).toBe(reason);
+      expect(machine.state.error?.detail).toMatch(/^the server ended the stream: [a-z' ]+$/);
+    }
+    const machine = new Machine();
+    machine.take(want('a'), ready(5, 'a'), end('never', 6, { reason: 'of_a_newer_server' as EndReason }));
+    expect(machine.state.error?.detail).toBe('the server ended the stream: of a newer server');
   });
 });
 

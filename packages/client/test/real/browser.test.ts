@@ -42,7 +42,8 @@ async function until(name: number, what: string, holds: (now: Told) => boolean):
   }
 }
 
-const short = { heartbeat: 1000, backoff: { initial: 20, max: 200 } };
+// What is silent for long on a busy machine is not given up.
+const short = { heartbeat: 1000, watchdog: 15_000, backoff: { initial: 20, max: 200 } };
 
 describe('with a token', () => {
   for (const transport of ['websocket', 'sse', 'eventsource', 'poll']) {
@@ -116,7 +117,7 @@ describe('with the cookie', () => {
 
 describe('the page', () => {
   test('whose network goes and comes back goes on where it was', async () => {
-    const name = await browser.call<number>('make', { url: server.url, token: key, ...short, watchdog: 3000 });
+    const name = await browser.call<number>('make', { url: server.url, token: key, ...short });
     expect(await browser.call('subscribe', name, 'page:offline')).toBe('ready');
     const ids = await publishNumbers(server, key, 'page:offline', 3);
     await until(name, 'all', ({ ids: has }) => has['page:offline']?.length === 3);

@@ -69,9 +69,14 @@ const FEW = {
 
 for (const transport of IN_NODE) {
   describe(transport, () => {
+    /** How many changes of the stream were answered. */
+    let changed = 0;
     const make = () =>
       clientOf(transport, {
         url: proxy.url,
+        trace: ({ input }) => {
+          if (input.type === 'changed') changed += 1;
+        },
         auth: () => key,
         heartbeat: 1000,
         backoff: { initial: 5, max: 50 },
@@ -100,7 +105,11 @@ for (const transport of IN_NODE) {
       expect(sent).toBe(1000);
 
       asked.length = 0;
+      changed = 0;
       for (const subscription of subscriptions.slice(1)) subscription.close();
+      // A poll is asked anew, with what is left.
+      await until('the change', () => changed > 0 && asked.length > 0);
+      // What should not be asked for as well would be by now.
       await pause(300);
       expect(asked.filter((what) => /frame|subscriptions/.test(what)).length).toBe(transport === 'poll' ? 0 : 1);
       const left = await sentOf([...channels, channels[0] ?? ''], () => events === 1002);
@@ -114,7 +123,8 @@ for (const transport of IN_NODE) {
       const wanted = new Map<string, { readonly seen: Collector; readonly subscription: Subscription }>();
       const all = new Set(channels);
       let cuts = 0;
-      for (let change = 0; change < 1000; change += 1) {
+      // On a busy machine the client is not connected at most of the cuts.
+      for (let change = 0; change < 1000 || (cuts < 10 && change < 10_000); change += 1) {
         const channel = numbers.pick(channels);
         const held = wanted.get(channel);
         if (held === undefined) {
@@ -132,11 +142,14 @@ for (const transport of IN_NODE) {
       }
       await Promise.all([...wanted.values()].map(({ subscription }) => subscription.ready));
       // The last changes are removals, which nobody can wait for.
-      await until('the last changes', () => client.status.state === 'connected');
-      await pause(500);
       const isDone = () => [...wanted.values()].every(({ seen }) => seen.events.length > 0);
-      for (const { seen } of wanted.values()) seen.events.length = 0;
-      const sent = await sentOf(channels, isDone);
+      let sent = 0;
+      for (let tries = 0; tries < 20 && sent !== wanted.size; tries += 1) {
+        if (tries > 0) await pause(500);
+        await until('the stream', () => client.status.state === 'connected');
+        for (const { seen } of wanted.values()) seen.events.length = 0;
+        sent = await sentOf(channels, isDone);
+      }
       console.log(`${transport}: ${wanted.size} of ${all.size} channels wanted, ${sent} events sent, ${cuts} cuts`);
       expect(cuts).toBeGreaterThan(5);
       for (const [channel, { seen }] of wanted) {

@@ -60,17 +60,19 @@ describe('fallback', () => {
         url: proxy.url,
         auth: key,
         transports: ['websocket', 'sse', 'poll'],
-        openTimeout: 500,
-        restoreAfter: 300,
+        // Long enough for what is not broken, on a busy machine too.
+        openTimeout: 2000,
+        // Longer than that: or one that hangs is tried again before all have been.
+        restoreAfter: 3000,
         heartbeat: 1000,
       });
       await client.subscribe(channel, seen).ready;
-      expect(client.status).toMatchObject({ state: 'connected', transport: used });
+      await seen.until(() => client.status.state === 'connected' && client.status.transport === used);
       const ids = await publishNumbers(server, key, channel, 5);
       await seen.count(5);
       expect(strikes).toBeGreaterThan(0);
       proxy.standing = undefined;
-      await seen.until(() => client.status.transport === 'websocket' && client.status.state === 'connected');
+      await seen.until(() => client.status.transport === 'websocket' && client.status.state === 'connected', 25_000);
       ids.push(...(await publishNumbers(server, key, channel, 5)));
       await seen.count(10);
       expect(seen.ids).toEqual(ids);

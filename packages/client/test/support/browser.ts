@@ -1,7 +1,7 @@
 // Chromium with a page that has the client, built from its source.
 
 import { once } from 'node:events';
-import { createServer, type Server as HttpServer } from 'node:http';
+import { createServer, type Server as HttpServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Browser as Chromium, chromium, type Page } from 'playwright-core';
 import { rolldown } from 'rolldown';
@@ -80,16 +80,23 @@ export class Browser {
   readonly #server: HttpServer;
   readonly #chromium: Chromium;
   readonly page: Page;
+  readonly #hung: Set<ServerResponse>;
 
-  private constructor(server: HttpServer, browser: Chromium, page: Page) {
+  private constructor(server: HttpServer, browser: Chromium, page: Page, hung: Set<ServerResponse>) {
     this.#server = server;
     this.#chromium = browser;
     this.page = page;
+    this.#hung = hung;
   }
 
   static async start(): Promise<Browser> {
     const code = await bundle();
+    const hung = new Set<ServerResponse>();
     const server = createServer(({ url }, answer) => {
+      if (url === '/hang') {
+        hung.add(answer);
+        return;
+      }
       const isCode = url === '/client.js';
       answer.writeHead(200, { 'content-type': isCode ? 'text/javascript' : 'text/html' });
       answer.end(
@@ -102,7 +109,7 @@ export class Browser {
     const args = ['--no-sandbox', '--disable-background-networking'];
     const browser = await chromium.launch({ executablePath, args });
     const page = await browser.newPage();
-    const made = new Browser(server, browser, page);
+    const made = new Browser(server, browser, page, hung);
     await made.load(page);
     return made;
   }
@@ -115,6 +122,25 @@ export class Browser {
   async load(page: Page): Promise<void> {
     await page.goto(this.origin);
     await page.waitForFunction('window.tidings !== undefined');
+  }
+
+  /** Lets nothing run in a page, until what this answers is called; that resolves once the page goes on. */
+  async hang(page: Page): Promise<() => Promise<void>> {
+    const before = this.#hung.size;
+    // A request that the page's only thread waits for.
+    const over = page.evaluate(
+      "{ const asked = new XMLHttpRequest(); asked.open('GET', '/hang', false); asked.send(); }",
+    );
+    const end = Date.now() + 20_000;
+    while (this.#hung.size === before) {
+      if (Date.now() > end) throw new Error('the page does not hang');
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    return async () => {
+      for (const answer of this.#hung) answer.end();
+      this.#hung.clear();
+      await over;
+    };
   }
 
   /** Calls a function of `window.tidings` in the page. */

@@ -49,6 +49,7 @@ export class FaultProxy {
   standing: ((request: IncomingMessage) => Fault | undefined) | undefined;
   /** What the opening of a stream waits for. */
   gate: Promise<void> | undefined;
+  #held: Promise<void> | undefined;
   /** Called with each request, once its body has passed: `GET /v1/events?…`, `upgrade /v1/ws?…`. */
   onAsked: (what: string, body: string) => void = () => {};
   /** How many events have been passed on; of those that a fault struck, at most. */
@@ -100,6 +101,18 @@ export class FaultProxy {
     return this.#armed.includes(fault);
   }
 
+  /** From now on streams bring nothing; what the server says waits here until what this answers is called. */
+  hold(): () => void {
+    let release = () => {};
+    this.#held = new Promise((resolve) => {
+      release = resolve;
+    });
+    return () => {
+      this.#held = undefined;
+      release();
+    };
+  }
+
   /** Cuts every stream. */
   cutStreams(): void {
     for (const exchange of [...this.#open]) {
@@ -144,6 +157,8 @@ export class FaultProxy {
     });
     over.then(() => exchange.end());
     if (isStream) await this.gate;
+    // Who has gone meanwhile opens nothing.
+    if (asked.socket.destroyed) return;
     const fault = isStream ? this.#openingFault(asked) : undefined;
     if (fault === 'hang in headers') return;
     const status = fault && STATUSES[fault];
@@ -257,6 +272,7 @@ export class FaultProxy {
       const size = exchange.mode === 'bytes' ? 1 : bytes.length;
       const isWhole = exchange.mode === 'pass';
       turn = turn.then(async () => {
+        if (isStream) await this.#held;
         if (isWhole) return write(bytes);
         for (let at = 0; at < bytes.length && !exchange.socket.destroyed; at += size) {
           write(bytes.subarray(at, at + size));

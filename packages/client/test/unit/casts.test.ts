@@ -1,7 +1,9 @@
 // Many casts of one page: what is read together, what alone, and what becomes of a reading that fails.
 
+import { getEventListeners } from 'node:events';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type Cast, type CastFollowing, type CastListeners, followCast } from '../../src/casts/index.ts';
+import { readCast } from '../../src/casts/read.ts';
 import { type Client, createClient, type FetchOptions, type Signal } from '../../src/index.ts';
 import { FakeServer } from '../model/fake-server.ts';
 import { Clock, settle } from '../support/clock.ts';
@@ -206,6 +208,21 @@ describe('casts that are followed from one task on', () => {
     expect(world.asked).toHaveLength(2);
     world.client.close();
     expect([world.signals.size, world.clock.pending]).toEqual([0, 0]);
+  });
+
+  test('are listened for as long as they are read, however often that is', async () => {
+    const world = new World('a', 'b');
+    const { signal } = new AbortController();
+    const listeners = () => getEventListeners(signal, 'abort').length;
+    for (const ids of [['a'], ['a', 'b'], ['a', 'unsaid']]) {
+      const readings = ids.map((id) => readCast(world.client, id, signal));
+      expect(listeners()).toBe(ids.length);
+      await Promise.all(readings);
+      expect(listeners()).toBe(0);
+    }
+    world.refusals.push('broken');
+    await expect(readCast(world.client, 'a', signal)).rejects.toMatchObject({ code: 'network' });
+    expect(listeners()).toBe(0);
   });
 
   test('are read alone where a common reading is refused', async () => {

@@ -239,7 +239,7 @@ describe('what nobody listens to', () => {
       throw new Error('in the trace');
     };
     const world = new World({ trace: throws, environment: { report: (error) => seen.push(error) } });
-    expect(() => world.client.subscribe('a', undefined as never)).toThrow(/needs a listener/);
+    expect(() => world.client.subscribe('a', undefined as never)).toThrow(/`listener` is undefined/);
     world.client.subscribe('a', () => {});
     await world.flow();
     expect(world.client.status.state).toBe('connected');

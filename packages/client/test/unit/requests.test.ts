@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { expect, test } from 'vitest';
 import { environment, type Fetched, type FetchOptions } from '../../src/environment.ts';
 import { failureOf } from '../../src/refusal.ts';
@@ -24,7 +25,10 @@ test('a refusal is read as a failure, with what it calls for', async () => {
   const problem = { code: 'forbidden_channel', detail: 'no', at: 'a', current: { id: 1 } };
   expect(await failureOf(answer(403, problem))).toEqual({ kind: 'forbidden', status: 403, ...problem });
   expect(await failureOf(answer(429, {}, { 'retry-after': '7' }))).toMatchObject({ after: 7000 });
-  expect(await failureOf(new Response('<html>', { status: 502 }))).toMatchObject({ code: 'status_502' });
+  expect(await failureOf(new Response('<html>', { status: 502 }))).toMatchObject({
+    code: 'status_502',
+    detail: 'the server answered 502',
+  });
 });
 
 test('a target stays under 8 KiB; what it does not hold is left out', () => {
@@ -124,6 +128,25 @@ test('a credential is asked for once, again when it is to be fresh, and again wh
   await requests.send('/d');
   expect(sent).toEqual(['Bearer one', 'Bearer one', 'Bearer two', 'Bearer three']);
   expect(asked).toEqual([false, true, true, false]);
+});
+
+test("an application's signal is listened to until the answer has been read, or does not come", async () => {
+  const replies = [answer(200, {}), new Error('broken')];
+  const parts = environment({
+    fetch: async () => {
+      const reply = replies.shift();
+      if (reply instanceof Error || reply === undefined) throw reply;
+      return reply;
+    },
+  });
+  const requests = new Requests('http://server.test', {}, parts);
+  const { signal } = new AbortController();
+  const response = await requests.fetch('/x', { signal });
+  expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+  await response.json();
+  expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+  await expect(requests.fetch('/x', { signal })).rejects.toMatchObject({ code: 'network' });
+  expect(getEventListeners(signal, 'abort')).toHaveLength(0);
 });
 
 test('`Retry-After` may be a date that lies ahead', async () => {

@@ -23,5 +23,5 @@ test('then what the bundler gives, then the origin', () => {
 
 test('without any there is no client', () => {
   expect(() => serverUrl(undefined, undefined)).toThrow(/`url`/);
-  expect(() => serverUrl('ftp://a.test', undefined)).toThrow(/no address/);
+  expect(() => serverUrl('ftp://a.test', undefined)).toThrow('`options.url` is "ftp://a.test"');
 });

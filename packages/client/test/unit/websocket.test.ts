@@ -43,6 +43,10 @@ describe('wrong_origin', () => {
 
   test('is told from other refusals', async () => {
     expect(await refused('http://server.test', 4403, 'forbidden_channel')).toMatchObject({ kind: 'forbidden' });
-    expect(await refused('http://server.test', 4401, 'unauthenticated')).toMatchObject({ kind: 'auth' });
+    expect(await refused('http://server.test', 4401, 'signed_out')).toMatchObject({
+      kind: 'auth',
+      code: 'signed_out',
+      detail: 'the server closed the WebSocket: signed out',
+    });
   });
 });
