@@ -46,9 +46,9 @@ pub struct Options {
     pub api_key: Option<String>,
     /// A PEM file with the certificates to believe over TLS. Default: those of the system.
     pub ca: Option<PathBuf>,
-    /// How long the calls that are awaited try. Default: ten attempts of 10 s within 60 s; see [`Patience`].
+    /// How long the calls that are awaited try. Default: attempts of 10 s within 60 s; see [`Patience`].
     pub patience: Patience,
-    /// What the queue holds, and how long it tries. Default: 10,000 events and 16 MiB, 10 minutes; see [`QueueOptions`].
+    /// What the queue holds, and how long it tries. Default: 10,000 events and 16 MiB, an hour; see [`QueueOptions`].
     pub queue: QueueOptions,
     /// Who is told of events from the queue that were not published. Default: nobody.
     pub on_error: Option<OnError>,

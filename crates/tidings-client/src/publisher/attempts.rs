@@ -16,7 +16,7 @@ use crate::exchange::{Call, Exchange, Trouble};
 /// How long and how often a call is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
-    /// Attempts at most. Default: 10.
+    /// Attempts at most. Default: as many as fit into `total`.
     pub attempts: u32,
     /// An attempt takes at most so long. Default: 10 s.
     pub attempt: Duration,
@@ -29,7 +29,7 @@ pub struct Patience {
 impl Default for Patience {
     fn default() -> Self {
         Self {
-            attempts: 10,
+            attempts: u32::MAX,
             attempt: Duration::from_secs(10),
             total: Duration::from_secs(60),
             backoff: Backoff { first: Duration::from_millis(200), longest: Duration::from_secs(10) },
@@ -121,9 +121,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn attempts_and_time_have_an_end() {
-        let (outcome, times, _) = tried((0..50).map(|_| Err(broken())).collect()).await;
-        assert!(matches!(outcome, Err(PublishError::GivenUp { attempts: 10, .. })));
-        assert!(times[9] - times[0] < Duration::from_secs(60));
+        let failures = || (0..1_000).map(|_| Err(broken())).collect::<Vec<_>>();
+        let (outcome, times, _) = tried(failures()).await;
+        assert!(matches!(outcome, Err(PublishError::GivenUp { attempts: 6.., .. })));
+        let took = times[times.len() - 1] - times[0];
+        assert!(took > Duration::from_secs(45) && took < Duration::from_secs(60), "{took:?}");
+        let script = Script::of(failures());
+        let call = Call { path: "/v1/publish".into(), body: Bytes::from("{}"), shown: Default::default() };
+        let patience = Patience { attempts: 3, ..Patience::default() };
+        let outcome = insist(&*script, &call, &patience).await;
+        assert!(matches!(outcome, Err(PublishError::GivenUp { attempts: 3, .. })));
         let quota = refused(429, "idempotency_quota", Some(3600));
         let (outcome, times, _) = tried(vec![Err(quota), Ok("never")]).await;
         assert_eq!((outcome.unwrap_err().code(), times.len()), (Some("idempotency_quota"), 1));

@@ -23,16 +23,15 @@ pub struct QueueOptions {
     pub events: usize,
     /// Bytes of JSON that wait at most. Default: 16 MiB.
     pub bytes: usize,
-    /// How long an event is tried before it is given up and told to `on_error`. Default: any number of attempts in 10
-    /// minutes, delays up to 200 ms, doubling up to 5 s.
+    /// How long an event is tried before it is given up and told to `on_error`. Default: any number of attempts in an
+    /// hour, delays up to 200 ms, doubling up to 5 s.
     pub patience: Patience,
 }
 
 impl Default for QueueOptions {
     fn default() -> Self {
         let patience = Patience {
-            attempts: u32::MAX,
-            total: Duration::from_secs(600),
+            total: Duration::from_secs(3_600),
             backoff: Backoff { first: Duration::from_millis(200), longest: Duration::from_secs(5) },
             ..Patience::default()
         };
