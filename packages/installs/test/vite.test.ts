@@ -166,10 +166,13 @@ async function visit(cast: string, debug: string | null): Promise<{ said: string
   const loaded: string[] = [];
   page.on('request', (request) => loaded.push(request.url()));
   await page.goto(`http://127.0.0.1:${filesPort}/?cast=${cast}`);
-  await until(
-    () => 'the cast',
-    async () => /^running/.test((await page.textContent('#followed')) ?? ''),
-  );
+  // Both have read the cast: what happens from here on comes to each as an event.
+  for (const place of ['#hooks', '#followed']) {
+    await until(
+      () => `the cast in ${place}`,
+      async () => (await page.textContent(place).catch(() => null))?.startsWith('running') === true,
+    );
+  }
   await post(`/api/casts/${cast}/events`, { type: 'PROGRESS_UPDATE', data: { progress: 7 } });
   for (const place of ['#hooks', '#followed']) {
     await until(
