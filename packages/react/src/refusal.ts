@@ -7,10 +7,12 @@ const FINAL: readonly string[] = ['auth', 'forbidden', 'gone', 'blocked'];
 /** After these nothing is shown that was known before: whoever is here now may not see it. */
 const HIDDEN: readonly string[] = ['auth', 'forbidden'];
 
-/** Whether asking again is of no use, until somebody has done something about it. */
+/**
+ * Whether asking again is of no use, until somebody has done something about it. Of what is no `TidingsError`, such as a
+ * part of the client that could not be loaded, the client itself tries again.
+ */
 export function isFinal(error: Error): boolean {
-  // What is thrown before anything is asked says that it cannot be.
-  return !(error instanceof TidingsError) || FINAL.includes(error.failure.kind);
+  return error instanceof TidingsError && FINAL.includes(error.failure.kind);
 }
 
 /** Whether what was known may not be shown any more. */

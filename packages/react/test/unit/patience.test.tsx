@@ -2,7 +2,14 @@
 // When the connection is lost: who goes on, who gives up, and how often it is tried.
 
 import { TidingsError } from '@tidings/client';
-import { type CastEventsOptions, type CastEventsResult, useCastEvents, useConnectionStatus } from '@tidings/react';
+import {
+  type CastEventsOptions,
+  type CastEventsResult,
+  type SnapshotResult,
+  useCastEvents,
+  useConnectionStatus,
+  useSnapshot,
+} from '@tidings/react';
 import { describe, expect, test } from 'vitest';
 import { CONNECTED, cast, castEvent, FakeClient } from './support/fake-client.ts';
 import { frame, pageOf, withFakeClock } from './support/render.tsx';
@@ -210,5 +217,36 @@ describe('a lost connection', () => {
     expect(client.reconnects).toBe(1);
     await openAll(client);
     expect(result()).toMatchObject({ isConnected: true, error: null });
+  });
+});
+
+describe('a part of the client that cannot be loaded for now', () => {
+  const NOT_LOADED = new TypeError('Failed to fetch dynamically imported module');
+
+  test('is no end: what was waited for is shown and connected once it is there', async () => {
+    const client = new FakeClient();
+    const { Watcher, result } = watcher();
+    const records: SnapshotResult<string>[] = [];
+    function Record() {
+      records.push(useSnapshot<string>('/api/docs/1', 'doc:1', (doc) => doc));
+      return null;
+    }
+    pageOf(
+      client,
+      <>
+        <Watcher />
+        <Record />
+      </>,
+    );
+    await frame();
+    for (const following of client.open) following.error(NOT_LOADED);
+    await frame();
+    expect(result()).toMatchObject({ isConnected: false, error: NOT_LOADED, reconnectCount: 1 });
+    expect(records.at(-1)).toMatchObject({ isConnected: false, error: NOT_LOADED });
+    client.on('cast:c1').snapshot(cast('c1')).open();
+    client.on('doc:1').snapshot('read').open();
+    await frame();
+    expect(result()).toMatchObject({ isConnected: true, error: null, reconnectCount: 0 });
+    expect(records.at(-1)).toMatchObject({ data: 'read', isReady: true, isConnected: true, error: null });
   });
 });
